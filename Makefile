@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# hagate: `make help` prints the targets. V=1 shows commands, CC=clang works,
+# WERROR=1 makes warnings errors (CI), SANITIZE=1 builds with ASan and UBSan.
+
+VERSION    := 0.1.0
+BUILD      ?= build
+prefix     ?= /usr/local
+sbindir    ?= $(prefix)/sbin
+bindir     ?= $(prefix)/bin
+mandir     ?= $(prefix)/share/man
+compdir    ?= $(prefix)/share/bash-completion/completions
+unitdir    ?= $(prefix)/lib/systemd/system
+
+CC         ?= gcc
+CLANG      ?= clang
+LLVM_STRIP ?= llvm-strip
+BPFTOOL    ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PYTHON     ?= /usr/bin/python3
+PYTEST     ?= $(PYTHON) -m pytest -q -p no:cacheprovider
+
+PKGS       := libbpf libfyaml libsystemd libmnl libsodium jansson smartcols libcap libseccomp
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LIBS_LOAD  := $(shell pkg-config --libs libbpf libmnl libelf zlib 2>/dev/null)
+LIBS_AGENT := $(shell pkg-config --libs libfyaml libsystemd libmnl libsodium jansson libcap libseccomp 2>/dev/null)
+LIBS_TOOLS := $(shell pkg-config --libs jansson smartcols 2>/dev/null)
+
+WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum
+OPT        ?= -O2 -g
+CFLAGS_ALL := -std=gnu11 $(OPT) $(WARN) -Iinclude -I. -I$(BUILD)/gen -D_GNU_SOURCE \
+	      -DHG_VERSION='"$(VERSION)"' -fstack-protector-strong $(PKG_CFLAGS) $(CFLAGS)
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -Iinclude -I. \
+	      -I/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
+ifeq ($(WERROR),1)
+CFLAGS_ALL += -Werror
+BPF_CFLAGS += -Werror
+endif
+ifeq ($(SANITIZE),1)
+CFLAGS_ALL += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS    += -fsanitize=address,undefined
+endif
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+obj        = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+CORE_OBJ  := $(call obj,$(wildcard agent/core/*.c))
+LOAD_OBJ  := $(call obj,$(filter-out loader/hagate-load.c,$(wildcard loader/*.c)))
+AGENT_OBJ := $(call obj,$(filter-out agent/main.c,$(wildcard agent/*.c)))
+TOOLS_OBJ := $(call obj,$(wildcard tools/*.c))
+SKELS     := $(patsubst bpf/%.bpf.c,$(BUILD)/gen/%.skel.h,$(wildcard bpf/*.bpf.c))
+PROGRAMS  := $(addprefix $(BUILD)/bin/,hagated hagate hagate-load)
+UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_HELP := $(call obj,$(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)))
+BPFTESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
+BPFT_HELP := $(call obj,$(filter-out $(wildcard tests/bpf/test_*.c),$(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))))
+LAB_BIN   := $(patsubst tests/lab/%.c,$(BUILD)/lab/%,$(filter-out %.bpf.c,$(wildcard tests/lab/*.c)))
+LAB_BPF   := $(patsubst tests/lab/%.bpf.c,$(BUILD)/lab/%.bpf.o,$(wildcard tests/lab/*.bpf.c))
+FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+MAN       := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(wildcard docs/man/*.scd))
+FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' 2>/dev/null)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all help deps check unit check-bpf check-netns check-arch check-format fuzz format \
+	analyze asan bench demo lab lab-down install uninstall clean man verifier
+
+all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) ## build everything; the programs are in build/bin
+
+help: ## print this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+deps: ## install what building and testing needs (root; Debian 12)
+	$(Q)packaging/deps.sh
+
+# --- programs ---------------------------------------------------------------
+$(BUILD)/obj/%.o: %.c | $(SKELS)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(BUILD)/bin/hagated: $(call obj,agent/main.c) $(AGENT_OBJ) $(LOAD_OBJ) $(CORE_OBJ)
+$(BUILD)/bin/hagated: LIBS = $(LIBS_LOAD) $(LIBS_AGENT)
+$(BUILD)/bin/hagate-load: $(call obj,loader/hagate-load.c) $(LOAD_OBJ)
+$(BUILD)/bin/hagate-load: LIBS = $(LIBS_LOAD)
+$(BUILD)/bin/hagate: $(TOOLS_OBJ)
+$(BUILD)/bin/hagate: LIBS = $(LIBS_TOOLS)
+$(PROGRAMS):
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# --- BPF ----------------------------------------------------------------------
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(BUILD)/lab/%.bpf.o: tests/lab/%.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+verifier: all ## verifier instruction counts against docs/verifier.txt (root)
+	$(Q)tests/bpf/verifier.sh
+
+# --- tests --------------------------------------------------------------------
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELP) $(AGENT_OBJ) $(LOAD_OBJ) $(CORE_OBJ)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) $(LIBS_AGENT) -lcmocka
+
+$(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(BPFT_HELP) $(LOAD_OBJ)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) -lsodium -lcmocka
+
+$(BUILD)/lab/%: tests/lab/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -o $@ $< -lpthread
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard agent/*.c agent/core/*.c loader/*.c) | $(SKELS)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CFLAGS_ALL) -fsanitize=fuzzer,address,undefined -o $@ $< \
+		$(filter-out agent/main.c,$(wildcard agent/*.c)) $(wildcard agent/core/*.c) \
+		$(filter-out loader/hagate-load.c,$(wildcard loader/*.c)) $(LIBS_LOAD) $(LIBS_AGENT)
+
+unit: $(UNIT) ## unit tests (core, config, frames); no root
+	$(Q)set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
+
+asan: ## the unit tests under ASan and UBSan; no root
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 unit
+
+check-bpf: all $(BPFTESTS) ## every stage of the data path through BPF_PROG_TEST_RUN (root)
+	$(Q)set -e; for t in $(BPFTESTS); do echo "== $$t"; $$t; done; tests/bpf/verifier.sh
+
+check-netns: all ## whole gateways in network namespaces (root)
+	$(Q)$(PYTEST) tests/netns
+
+check-arch: all ## floors: include allow-lists, symbols of the core
+	$(Q)tests/arch/check-arch.sh
+	$(Q)$(PYTEST) tests/arch
+
+check-format: ## fails when a file is not as `make format` leaves it
+	$(Q)clang-format --dry-run --Werror $(FORMATTED)
+
+fuzz: $(FUZZERS) ## fuzz frames, YAML and the control socket; FUZZ_SECONDS=60 each
+	$(Q)tests/fuzz/run.sh $(FUZZERS)
+
+check: ## every test (root); installs dependencies that are missing
+	$(Q)packaging/deps.sh --quiet
+	$(Q)$(MAKE) --no-print-directory all check-format check-arch unit asan check-bpf check-netns
+	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-10} $(MAKE) --no-print-directory fuzz
+
+format: ## lay the C files out
+	$(Q)clang-format -i $(FORMATTED)
+
+analyze: all ## clang-tidy, cppcheck and shellcheck
+	$(Q)tests/analyze.sh
+
+bench: all ## hagate and keepalived through the same faults, ns per packet, idle cost (root)
+	$(Q)$(PYTHON) tests/bench/bench.py
+
+demo: ## two gateways, two hypervisors, real faults, the measured outage (root)
+	$(Q)packaging/deps.sh --quiet
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(PYTHON) tests/lab/demo.py
+
+lab: all ## the demo's topology, left standing to play with (root); `make lab-down` removes it
+	$(Q)$(PYTHON) tests/lab/lab.py up
+
+lab-down: ## remove the lab (root)
+	$(Q)$(PYTHON) tests/lab/lab.py down
+
+# --- documents, installation ----------------------------------------------------
+man: $(MAN) ## manual pages
+
+$(BUILD)/man/%: docs/man/%.scd
+	$(call say,MAN,$@)
+	@mkdir -p $(@D)
+	$(Q)scdoc < $< > $@
+
+install: all ## install below DESTDIR and prefix (/usr/local)
+	$(Q)packaging/install.sh install "$(BUILD)" "$(DESTDIR)" "$(sbindir)" "$(bindir)" "$(mandir)" "$(compdir)" "$(unitdir)"
+
+uninstall: ## remove what install put there
+	$(Q)packaging/install.sh uninstall "$(BUILD)" "$(DESTDIR)" "$(sbindir)" "$(bindir)" "$(mandir)" "$(compdir)" "$(unitdir)"
+
+clean: ## remove build/
+	$(Q)rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * node.yaml and cluster.yaml as plain data. Parsing is strict and reports all
+ * errors of a file in one run; a failed parse leaves nothing half filled.
+ */
+#ifndef HG_CONFIG_H
+#define HG_CONFIG_H
+
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "agent/core/elect.h"
+#include "hagate/abi.h"
+#include "loader/nic.h"
+
+#define HG_CONFIG_NODES_MAX 2 /* version 1: a pair, or one alone */
+#define HG_CONFIG_FILE_MAX (1024 * 1024)
+
+/* An address of either family. */
+struct hg_ip {
+	uint8_t family; /* 0: none, 4, 6 */
+	uint8_t prefix; /* length, where one belongs to it */
+	uint8_t addr[16]; /* network order */
+};
+
+struct hg_node_port {
+	char name[HG_WIRE_NAME_LEN];
+	struct hg_nic_id nic;
+	enum hg_xdp_mode xdp; /* `xdp: native|generic`, default native */
+};
+
+struct hg_node_config {
+	char node[HG_WIRE_NAME_LEN];
+	char key[PATH_MAX];
+	enum hg_elect_mode mode;
+	unsigned int port_count;
+	struct hg_node_port port[HG_SLOTS_MAX]; /* index = slot */
+	char cluster[PATH_MAX];
+	char state[PATH_MAX], run[PATH_MAX], pin[PATH_MAX];
+};
+
+struct hg_cluster_port {
+	char name[HG_WIRE_NAME_LEN];
+	bool is_heartbeat;
+	uint8_t vrid; /* 0: the default virtual MAC; else 00:00:5e:00:01:VRID */
+	unsigned int vip_first, vip_count; /* into hg_cluster_config.vip */
+};
+
+struct hg_cluster_node {
+	char name[HG_WIRE_NAME_LEN];
+	uint8_t id;
+	uint8_t priority;
+	struct hg_ip address[HG_SLOTS_MAX]; /* index = that of hg_cluster_config.port */
+};
+
+enum hg_mac_mode { HG_MAC_REAL, HG_MAC_VIRTUAL, HG_MAC_AUTO };
+
+struct hg_cluster_config {
+	char name[64];
+	unsigned int node_count;
+	struct hg_cluster_node node[HG_CONFIG_NODES_MAX];
+	unsigned int port_count;
+	struct hg_cluster_port port[HG_SLOTS_MAX];
+	unsigned int vip_count;
+	struct hg_ip *vip; /* grouped by port */
+	enum hg_mac_mode mac;
+	uint16_t heartbeat_port;
+	bool is_routed; /* `routed_heartbeat: true`: TTL is not checked */
+	struct hg_span interval, lease, drain, agent_grace; /* timers: */
+	struct hg_span failback_delay;
+	bool is_failback;
+	enum hg_isolation isolation;
+	uint16_t failsafe[6]; /* failsafe: [22]; tcp ports, 0 unused */
+	bool is_default_accept; /* filter.default; rules belong to the filter */
+	uint8_t hash[16]; /* of the meaning: equal on nodes with equal files */
+};
+
+/* Diagnostics go to `out` as FILE:LINE:COLUMN: error: TEXT, the line, a caret.
+ * Returns 0, or -EINVAL when anything was reported (also for unreadable files). */
+int hg_config_read_node(const char *path, struct hg_node_config *ret, FILE *out);
+/* `node`: also checks that the pair of files fits together (names, ports); may be NULL. */
+int hg_config_read_cluster(const char *path, const struct hg_node_config *node,
+			   struct hg_cluster_config *ret, FILE *out);
+void hg_config_done(struct hg_cluster_config *cluster);
+
+/* Index of a node or port by name, -1 when there is none. */
+int hg_cluster_find_node(const struct hg_cluster_config *cluster, const char *name);
+int hg_cluster_find_port(const struct hg_cluster_config *cluster, const char *name);
+
+#endif

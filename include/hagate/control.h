@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * The control socket between hagated and the tools.
+ *
+ * SOCK_STREAM at RUN/hagate.sock. One request per connection, one line of JSON,
+ * at most HG_CTL_REQUEST_MAX octets:   {"command":"status"}
+ * The answer is one line of JSON:      {"ok":true,...}   or
+ *                                      {"ok":false,"error":"text with the remedy"}
+ * `events` with "follow":true is answered by a line per event until either side
+ * closes. Reading commands are open to whoever may open the socket (mode 0660,
+ * group `hagate` where it exists); the others need uid 0 (SO_PEERCRED).
+ *
+ * command      argument                 answer
+ * status                                {"ok":true,"status":{... contract ...}}
+ * ports                                 {"ok":true,"ports":[...]}
+ * events       "follow":bool            a line each: {"seq":n,"time":"RFC3339","type":...}
+ * handover                              when done: {"ok":true,"text":...}
+ * maintenance  "on":bool                {"ok":true,"text":...}
+ * reload                                {"ok":true,"text":...} or ok:false with "diagnostics"
+ * version                               {"ok":true,"version":...}
+ */
+#ifndef HAGATE_CONTROL_H
+#define HAGATE_CONTROL_H
+
+#define HG_RUN_DIR "/run/hagate"
+#define HG_CTL_SOCKET "hagate.sock"
+#define HG_CTL_REQUEST_MAX 4096
+#define HG_CTL_CLIENTS_MAX 16
+
+/* Exit status of the tools (contract). */
+enum hg_exit {
+	HG_EXIT_OK = 0,
+	HG_EXIT_FAILED = 1, /* refused or failed, the reason is on stderr */
+	HG_EXIT_USAGE = 2,
+	HG_EXIT_UNREACHABLE = 3, /* the agent does not answer */
+};
+
+#endif
