@@ -8,7 +8,8 @@
  *                                      {"ok":false,"error":"text with the remedy"}
  * `events` with "follow":true is answered by a line per event until either side
  * closes. Reading commands are open to whoever may open the socket (mode 0660,
- * group `hagate` where it exists); the others need uid 0 (SO_PEERCRED).
+ * group `hagate` where it exists); the others need uid 0 or the uid of the agent itself
+ * (SO_PEERCRED).
  *
  * command      argument                 answer
  * status                                {"ok":true,"status":{... contract ...}}
