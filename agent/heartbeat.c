@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See heartbeat.h. */
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bpf/siphash.h"
+#include "heartbeat.h"
+
+/* Class selector 6 (RFC 2474), as routing protocols use: ahead of bulk traffic. */
+#define HEARTBEAT_TOS 0xc0
+
+void hg_heartbeat_init(struct hg_heartbeat *heartbeat)
+{
+	memset(heartbeat, 0, sizeof(*heartbeat));
+	heartbeat->fd = -1;
+}
+
+static socklen_t to_sockaddr(const struct hg_ip *ip, uint16_t port, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in *in4 = (struct sockaddr_in *)ret;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
+
+	memset(ret, 0, sizeof(*ret));
+	if (ip->family == 4) {
+		in4->sin_family = AF_INET;
+		in4->sin_port = htobe16(port);
+		memcpy(&in4->sin_addr, ip->addr, 4);
+		return sizeof(*in4);
+	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htobe16(port);
+	memcpy(&in6->sin6_addr, ip->addr, 16);
+	return sizeof(*in6);
+}
+
+static int set_options(int fd, const struct hg_heartbeat_options *options)
+{
+	int ttl = HG_WIRE_TTL, tos = HEARTBEAT_TOS, one = 1, smallest = 1;
+	int level = options->self->family == 4 ? IPPROTO_IP : IPPROTO_IPV6;
+	int ttl_name = options->self->family == 4 ? IP_TTL : IPV6_UNICAST_HOPS;
+	int tos_name = options->self->family == 4 ? IP_TOS : IPV6_TCLASS;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, options->ifname, strlen(options->ifname)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &smallest, sizeof(smallest)) ||
+	    setsockopt(fd, level, ttl_name, &ttl, sizeof(ttl)) ||
+	    setsockopt(fd, level, tos_name, &tos, sizeof(tos)))
+		return -errno;
+	return 0;
+}
+
+int hg_heartbeat_open(struct hg_heartbeat *heartbeat, const struct hg_heartbeat_options *options)
+{
+	int family = options->self->family == 4 ? AF_INET : AF_INET6;
+	struct sockaddr_storage address;
+	socklen_t length;
+	int err, fd;
+
+	fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	err = set_options(fd, options);
+	if (err)
+		goto out;
+	length = to_sockaddr(options->self, options->udp_port, &address);
+	if (bind(fd, (struct sockaddr *)&address, length)) {
+		err = -errno;
+		goto out;
+	}
+	length = to_sockaddr(options->peer, options->udp_port, &address);
+	if (connect(fd, (struct sockaddr *)&address, length)) {
+		err = -errno;
+		goto out;
+	}
+	hg_heartbeat_close(heartbeat);
+	heartbeat->fd = fd;
+	heartbeat->port_id = hg_port_id(options->port);
+	return 0;
+out:
+	close(fd);
+	return err;
+}
+
+void hg_heartbeat_close(struct hg_heartbeat *heartbeat)
+{
+	if (heartbeat->fd >= 0)
+		close(heartbeat->fd);
+	heartbeat->fd = -1;
+}
+
+static void fill_head(const struct hg_heartbeat *heartbeat, struct hg_wire_head *head, int length,
+		      const struct hg_key *key)
+{
+	head->magic = htobe16(HG_WIRE_MAGIC);
+	head->version = HG_WIRE_VERSION;
+	head->length = htobe16(length);
+	head->port = htobe32(heartbeat->port_id);
+	head->key_id = htobe32(key->id);
+}
+
+static void put_frame(struct hg_heartbeat *heartbeat, const void *frame, int length)
+{
+	ssize_t sent = send(heartbeat->fd, frame, length, MSG_DONTWAIT);
+
+	/* A connected socket reports an earlier ICMP error once instead of sending. */
+	if (sent < 0 && errno == ECONNREFUSED)
+		sent = send(heartbeat->fd, frame, length, MSG_DONTWAIT);
+	heartbeat->send_errno = sent < 0 ? errno : 0;
+}
+
+void hg_heartbeat_send_short(struct hg_heartbeat *heartbeat, struct hg_wire_short *frame,
+			     const struct hg_key *key)
+{
+	if (heartbeat->fd < 0)
+		return;
+	fill_head(heartbeat, &frame->head, HG_WIRE_SHORT, key);
+	hg_siphash_128_48(key->tx, &frame->head, frame->tag);
+	put_frame(heartbeat, frame, HG_WIRE_SHORT);
+}
+
+void hg_heartbeat_send_long(struct hg_heartbeat *heartbeat, struct hg_wire_long *frame,
+			    const struct hg_key *key)
+{
+	if (heartbeat->fd < 0)
+		return;
+	fill_head(heartbeat, &frame->head, HG_WIRE_LONG, key);
+	hg_siphash_128_240(key->tx, &frame->head, frame->tag);
+	put_frame(heartbeat, frame, HG_WIRE_LONG);
+}
