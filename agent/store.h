@@ -2,14 +2,16 @@
 /*
  * The few things a node must remember over a restart, in its state directory:
  *
- *   epoch        "hagate epoch 1 COUNTER SUM": every counter below COUNTER may have
- *                been used in a claim. Reserved in blocks ahead of use, so that no
- *                fsync stands between a failure and the takeover.
- *   maintenance  "hagate maintenance 1 0|1 SUM"
+ *   epoch        every counter below the stored one may have been used in a claim.
+ *                Reserved in blocks ahead of use, so that no fsync stands between
+ *                a failure and the takeover.
+ *   maintenance  1: on, 0: off.
  *
- * Lines of one fixed length with a checksum. Written to a temporary file, synced,
- * renamed, the directory synced: a crash leaves the old or the new content. All of
- * this may block; hagated reads at its start and writes through the worker.
+ * Each is one line of fixed length, "hagate NAME 1 VALUE SUM": format version, 20
+ * decimal digits, FNV-1a of what stands before it in 16 hex digits. Written to a
+ * temporary file, synced, renamed, the directory synced: a crash leaves the old or
+ * the new content. All of this may block; hagated reads at its start and writes
+ * through the worker.
  */
 #ifndef HG_STORE_H
 #define HG_STORE_H
