@@ -83,6 +83,7 @@ struct hg_elect_hello {
 	uint8_t health; /* 0..100 */
 	bool is_consent;
 	bool is_unfit;
+	bool is_bound; /* HG_HELLO_F_BOUND */
 };
 
 enum hg_elect_event_type {
@@ -127,7 +128,8 @@ enum hg_action_type {
 	HG_ACT_SEND_REQUEST,
 	HG_ACT_SEND_HELLO, /* at once, beside the periodic ones; carries state->is_consenting */
 	HG_ACT_TRANSITION, /* from, to, why: publish the role, log once, remember */
-	HG_ACT_HANDOVER_DONE, /* ok, why: answer the waiting operator */
+	/* ok, why: answers each HANDOVER and MAINTENANCE_ON, at once or later */
+	HG_ACT_HANDOVER_DONE,
 	HG_ACTS,
 };
 
@@ -155,30 +157,44 @@ struct hg_actions {
 	struct hg_action list[HG_ACTIONS_MAX];
 };
 
-/* Plain data: may be copied, hashed, stored, replayed. Written by elect.c only. */
+/* Plain data: may be copied, hashed, stored, replayed. Written by hg_elect_step only. */
 struct hg_elect {
 	enum hg_elect_state state;
 	enum hg_why why; /* of the last transition */
 	struct hg_elect_config config;
 	struct hg_elect_hello peer; /* valid while has_hello */
-	bool has_hello;
+	bool has_hello; /* a confirmed HELLO was heard in this life */
 	bool is_fit;
 	bool is_maintenance; /* also while still active and handing over because of it */
 	bool is_consenting; /* put HG_HELLO_F_CONSENT into HELLO */
-	bool has_standing; /* granted to a holder and may wait that lease out (isolation: stop) */
+	bool is_bound; /* put HG_HELLO_F_BOUND into HELLO; holds until the epoch is released */
+	bool has_standing; /* granted to a bound holder, may wait that lease out (isolation: stop) */
 	bool is_alone; /* renews its own lease */
+	bool is_claim_sent; /* CLAIMING: the first CLAIM followed the withdrawal */
+	bool has_addresses; /* ADDRESSES_ADD, or what an earlier agent left */
+	bool has_waiter; /* HANDOVER_DONE is owed to an operator */
 	uint8_t health;
 	uint64_t generation;
 	uint64_t epoch; /* own claim, 0 none */
 	uint64_t epoch_seen; /* highest ever seen, own or foreign */
 	uint64_t epoch_counter; /* next counter to claim with, at least */
+	uint64_t standing_epoch; /* of the holder that the standing is about */
+	enum hg_why release_why; /* RELEASING: what for */
+	struct hg_time now; /* of the last step */
+	struct hg_time started_at;
 	struct hg_time hello_at; /* when `peer` was heard */
 	struct hg_time since; /* entered `state` */
+	struct hg_time silent_since; /* last REQUEST or CLAIM of the holder */
+	struct hg_time request_at; /* last REQUEST */
+	struct hg_time standing_at;
 	struct hg_time next_send; /* PROBE, REQUEST, CLAIM */
 	struct hg_time next_hello;
 	struct hg_time release_until;
+	struct hg_time release_after; /* ACTIVE: not releasing by itself before */
 	struct hg_time better_since; /* preferred over a healthy holder since (failback) */
 	struct hg_time alone_since;
+	struct hg_time alone_after; /* CLAIMING: no serving without FENCED before */
+	struct hg_time renewed_until; /* last SERVE or RENEW; a lease beyond it was granted */
 	uint32_t probes_unanswered; /* sent on time since the last REQUEST; a late tick resets it */
 };
 

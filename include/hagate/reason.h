@@ -104,7 +104,11 @@
 	X(UNFIT, "unfit", "a fault keeps this node from serving")                          \
 	X(FIT, "fit", "the fault is gone")                                                 \
 	X(NO_PEER_READY, "no-peer-ready", "no other node is ready to take over")           \
-	X(NOT_CLAIMED, "not-claimed", "the peer did not claim in time")
+	X(NOT_CLAIMED, "not-claimed", "the peer did not claim in time")                    \
+	X(UNANSWERED, "unanswered", "no answer to the claim, which may not do without")    \
+	X(REJOINED, "rejoined", "grants of the peer came back")                            \
+	X(NOT_HOLDER, "not-holder", "this node does not hold the lease")                   \
+	X(CONFIGURED, "configured", "the configuration changed the mode of this node")
 
 #define HG_REASON_ENUM(id, name, text) HG_R_##id,
 enum hg_reason { HG_PACKET_REASONS(HG_REASON_ENUM) HG_R_COUNT };
