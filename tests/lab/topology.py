@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two hypervisors, two gateways, four hosts, as network namespaces.
+
+        hypervisor A                                      hypervisor B
+   hA --[lan]-- gw1                                  gw2 --[lan]-- hB
+          |   [wan]-|  [ha]                      [ha]  |-[wan]   |
+          |     |        |                         |       |     |
+          |     |        +---- physical ha switch--+       |     |
+          |     +---------- physical wan switch -- srv ----+     |
+          +--------- hO --- physical lan switch -----------------+
+
+Each vSwitch and each physical switch is a bridge; the three bridges of a hypervisor
+(and of the physical network) share a namespace. Addresses: 10.1.0.0/24 and
+fd00:1::/64 lan, 10.2.0.0/24 and fd00:2::/64 wan, 10.9.0.0/24 ha. The hosts' default
+route is the lan VIP (.1), the server's route to the lan is the wan VIP (.1).
+"""
+from dataclasses import dataclass
+
+from procs import in_ns, run
+
+SEGMENTS = ("lan", "wan", "ha")
+NET4 = {"lan": "10.1.0", "wan": "10.2.0", "ha": "10.9.0"}
+NET6 = {"lan": "fd00:1:", "wan": "fd00:2:"}
+VIP4 = {"lan": "10.1.0.1", "wan": "10.2.0.1"}
+VIP6 = {"lan": "fd00:1::1", "wan": "fd00:2::1"}
+NICS = {"lan": "eth0", "wan": "eth1", "ha": "eth2"}
+SWITCHES = ("A", "B", "phy")
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway: its place and its numbers."""
+    name: str
+    hypervisor: str
+    node: int
+
+    def mac(self, segment):
+        return f"02:a0:00:00:{self.node:02x}:{SEGMENTS.index(segment) + 1:02x}"
+
+    def address(self, segment):
+        last = self.node if segment == "ha" else self.node + 1
+        return f"{NET4[segment]}.{last}"
+
+    def address6(self, segment):
+        return f"{NET6[segment]}:{self.node + 1:x}"
+
+    def ifindex(self, segment):
+        """Of the switch end: unique in the lab, since it is a key in the wire's maps."""
+        return 1000 + 10 * self.node + SEGMENTS.index(segment)
+
+    def port(self, segment):
+        """Name of the switch end in the hypervisor's namespace."""
+        return f"{self.name}-{segment}"
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host or the server: which switch it hangs on and its last address octet."""
+    name: str
+    switch: str
+    segment: str
+    last: int
+
+    @property
+    def mac(self):
+        return f"02:b0:00:00:00:{self.last:02x}"
+
+    @property
+    def address(self):
+        return f"{NET4[self.segment]}.{self.last}"
+
+    @property
+    def address6(self):
+        return f"{NET6[self.segment]}:{self.last:x}"
+
+
+GATEWAYS = {g.name: g for g in (Gateway("gw1", "A", 1), Gateway("gw2", "B", 2))}
+HOSTS = {h.name: h for h in (Host("hA", "A", "lan", 11), Host("hB", "B", "lan", 12),
+                             Host("hO", "phy", "lan", 13), Host("srv", "phy", "wan", 100))}
+NODES = (*SWITCHES, *GATEWAYS, *HOSTS)
+
+SYSCTLS = {
+    "switch": ["net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"],
+    "gateway": ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1",
+                "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0",
+                "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.default.send_redirects=0",
+                "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.default.accept_ra=0",
+                "net.ipv4.ip_nonlocal_bind=1"],
+    "host": ["net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.default.accept_ra=0",
+             "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.all.accept_redirects=0"],
+}
+
+
+class Topology:
+    """Builds and removes the namespaces; knows their full names."""
+
+    def __init__(self, prefix):
+        self.prefix = prefix
+
+    def ns(self, node):
+        return self.prefix + node
+
+    def run(self, node, *args, **kwargs):
+        """Runs a program in a node's namespace."""
+        return run(*in_ns(self.ns(node), *args), **kwargs)
+
+    def ip(self, node, *lines):
+        """`ip` commands in one process."""
+        return run("ip", "-n", self.ns(node), "-batch", "-", text_in="\n".join(lines) + "\n")
+
+    def up(self):
+        run("ip", "-batch", "-", text_in="".join(f"netns add {self.ns(n)}\n" for n in NODES))
+        for node in NODES:
+            kind = ("switch" if node in SWITCHES else
+                    "gateway" if node in GATEWAYS else "host")
+            self.run(node, "sysctl", "-q", "-w", *SYSCTLS[kind])
+        run("ip", "-batch", "-", text_in="\n".join(self._links()) + "\n")
+        for switch in SWITCHES:
+            self.ip(switch, *self._switch_lines(switch))
+        for gateway in GATEWAYS.values():
+            self._set_up_gateway(gateway)
+        for host in HOSTS.values():
+            self._set_up_host(host)
+
+    def down(self):
+        """Removes what is there; links go with their namespaces."""
+        listed = run("ip", "netns", "list").stdout.split("\n")
+        mine = [line.split()[0] for line in listed if line.startswith(self.prefix)]
+        if mine:
+            run("ip", "-force", "-batch", "-", check=False,
+                text_in="".join(f"netns del {name}\n" for name in mine))
+
+    def _links(self):
+        def veth(name, switch, peer, node, extra="", peer_extra=""):
+            return (f"link add {name} {extra} netns {self.ns(switch)} type veth "
+                    f"peer name {peer} {peer_extra} netns {self.ns(node)}")
+
+        for hypervisor in ("A", "B"):
+            for segment in SEGMENTS:
+                yield veth(f"up-{segment}", hypervisor, f"{hypervisor}-{segment}", "phy")
+        for g in GATEWAYS.values():
+            for segment in SEGMENTS:
+                yield veth(g.port(segment), g.hypervisor, NICS[segment], g.name,
+                           f"index {g.ifindex(segment)}", f"address {g.mac(segment)}")
+        for h in HOSTS.values():
+            yield veth(h.name, h.switch, "eth0", h.name, "", f"address {h.mac}")
+
+    def ports(self, switch, segment):
+        """All ports of one bridge; the uplinks come first."""
+        uplinks = ([f"A-{segment}", f"B-{segment}"] if switch == "phy" else [f"up-{segment}"])
+        return (uplinks + [g.port(segment) for g in GATEWAYS.values() if g.hypervisor == switch] +
+                [h.name for h in HOSTS.values() if (h.switch, h.segment) == (switch, segment)])
+
+    def _switch_lines(self, switch):
+        for segment in SEGMENTS:
+            yield (f"link add {segment} type bridge stp_state 0 forward_delay 0 "
+                   "mcast_snooping 0")
+            yield f"link set {segment} up"
+            for port in self.ports(switch, segment):
+                yield f"link set {port} master {segment}"
+                yield f"link set {port} up"
+
+    def _set_up_gateway(self, g):
+        lines = ["link set lo up"]
+        for segment, nic in NICS.items():
+            lines.append(f"address add {g.address(segment)}/24 dev {nic}")
+            if segment in NET6:
+                lines.append(f"address add {g.address6(segment)}/64 dev {nic} nodad")
+            lines.append(f"link set {nic} up")
+        self.ip(g.name, *lines)
+        for nic in NICS.values():
+            self._checksum_in_software(g.name, nic)
+
+    def _set_up_host(self, h):
+        far4, far6 = "default", "::/0"
+        if h.name == "srv":
+            far4, far6 = f"{NET4['lan']}.0/24", f"{NET6['lan']}:/64"
+        self.ip(h.name, "link set lo up", f"address add {h.address}/24 dev eth0",
+                f"address add {h.address6}/64 dev eth0 nodad", "link set eth0 up",
+                f"route add {far4} via {VIP4[h.segment]}",
+                f"route add {far6} via {VIP6[h.segment]}")
+        self._checksum_in_software(h.name, "eth0")
+
+    def _checksum_in_software(self, node, nic):
+        """veth would carry partial checksums, which XDP turns round as they are."""
+        self.run(node, "ethtool", "-K", nic, "tx", "off")
+
+    # Switches that hold addresses statically, as vSwitches do
+
+    def make_static(self, virtual_macs):
+        """vSwitches neither learn nor flood to VMs: each VM's MAC is where it was made.
+
+        `virtual_macs` (segment -> MAC) are registered on both hypervisors' gateway
+        ports, as both gateways have that address as their own.
+        """
+        for hypervisor in ("A", "B"):
+            lines = []
+            for segment in SEGMENTS:
+                lines += self._static_lines(hypervisor, segment, virtual_macs.get(segment))
+            run("bridge", "-n", self.ns(hypervisor), "-batch", "-",
+                text_in="\n".join(lines) + "\n")
+            self.ip(hypervisor, *(f"link set {s} type bridge fdb_flush" for s in SEGMENTS))
+
+    def _static_lines(self, hypervisor, segment, virtual_mac):
+        ports = self.ports(hypervisor, segment)
+        for port in ports:
+            flood = "on" if port.startswith("up-") else "off"
+            yield f"link set dev {port} learning off flood {flood}"
+        for port in ports[1:]:
+            gateway = GATEWAYS.get(port.partition("-")[0])
+            yield (f"fdb replace {gateway.mac(segment) if gateway else HOSTS[port].mac} "
+                   f"dev {port} master static")
+            if gateway and virtual_mac:
+                yield f"fdb replace {virtual_mac} dev {port} master static"
