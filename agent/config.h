@@ -63,7 +63,7 @@ struct hg_cluster_config {
 	unsigned int port_count;
 	struct hg_cluster_port port[HG_SLOTS_MAX];
 	unsigned int vip_count;
-	struct hg_ip *vip; /* grouped by port */
+	struct hg_ip *vip; /* grouped by port; not NULL */
 	enum hg_mac_mode mac;
 	uint16_t heartbeat_port;
 	bool is_routed; /* `routed_heartbeat: true`: TTL is not checked */
@@ -83,6 +83,9 @@ int hg_config_read_node(const char *path, struct hg_node_config *ret, FILE *out)
 int hg_config_read_cluster(const char *path, const struct hg_node_config *node,
 			   struct hg_cluster_config *ret, FILE *out);
 void hg_config_done(struct hg_cluster_config *cluster);
+/* Reads node.yaml and the cluster.yaml it names and keeps nothing. `mode: join` may
+ * be without a cluster.yaml. 0 or -EINVAL. */
+int hg_config_check(const char *node_path, FILE *out);
 
 /* Index of a node or port by name, -1 when there is none. */
 int hg_cluster_find_node(const struct hg_cluster_config *cluster, const char *name);

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What is done with a configuration that was read (config.h): look-ups, the check
+ * of both files, release.
+ */
+#include "agent/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void hg_config_done(struct hg_cluster_config *cluster)
+{
+	free(cluster->vip);
+	cluster->vip = NULL;
+	cluster->vip_count = 0;
+}
+
+int hg_cluster_find_node(const struct hg_cluster_config *cluster, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < cluster->node_count; i++)
+		if (!strcmp(cluster->node[i].name, name))
+			return i;
+	return -1;
+}
+
+int hg_cluster_find_port(const struct hg_cluster_config *cluster, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < cluster->port_count; i++)
+		if (!strcmp(cluster->port[i].name, name))
+			return i;
+	return -1;
+}
+
+int hg_config_check(const char *node_path, FILE *out)
+{
+	struct hg_node_config *node = malloc(sizeof(*node));
+	struct hg_cluster_config cluster;
+	int error = -EINVAL;
+
+	if (!node) {
+		fprintf(out, "%s:1:1: error: out of memory\n", node_path);
+		return -EINVAL;
+	}
+	if (hg_config_read_node(node_path, node, out))
+		goto out;
+	/* a node that joins gets its cluster.yaml from the peer */
+	if (node->mode == HG_MODE_JOIN && access(node->cluster, F_OK) && errno == ENOENT) {
+		error = 0;
+		goto out;
+	}
+	error = hg_config_read_cluster(node->cluster, node, &cluster, out);
+	if (!error)
+		hg_config_done(&cluster);
+out:
+	free(node);
+	return error;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The frame common to both files: load, parse, report. Private to config_*.c.
+ */
+#ifndef HG_CONFIG_FILE_H
+#define HG_CONFIG_FILE_H
+
+#include "agent/config.h"
+#include "agent/config_yaml.h"
+
+struct hg_config_file {
+	struct hg_diag diag;
+	struct hg_yaml yaml;
+	char *text;
+};
+
+/* 0: there is a tree to walk (errors may have been reported all the same). -EINVAL:
+ * none. hg_config_file_close() is due in both cases. */
+int hg_config_file_open(struct hg_config_file *file, const char *path);
+/* Prints what was reported and frees all. 0, or -EINVAL when there was an error. */
+int hg_config_file_close(struct hg_config_file *file, FILE *out);
+
+/* A cluster configuration in the making, with the nodes its parts were read from. */
+struct hg_cluster_build {
+	struct hg_cluster_config config;
+	unsigned int filter_default; /* index of accept, drop */
+	unsigned int vip_room; /* of config.vip and vip_at */
+	bool has_too_many_vips; /* reported, once */
+	unsigned int failsafe_count;
+	const struct hg_yaml_node *root;
+	const struct hg_yaml_node **vip_at;
+	const struct hg_yaml_node *port_at[HG_SLOTS_MAX]; /* key */
+	const struct hg_yaml_node *node_at[HG_CONFIG_NODES_MAX]; /* key */
+	const struct hg_yaml_node *address_at[HG_CONFIG_NODES_MAX][HG_SLOTS_MAX]; /* value */
+};
+
+/* What cannot be seen by looking at one value. `node` may be NULL. */
+void hg_config_check_cluster(struct hg_diag *diag, const struct hg_cluster_build *build,
+			     const struct hg_node_config *node);
+void hg_config_hash(const struct hg_cluster_config *cluster, uint8_t ret[16]);
+
+#endif
