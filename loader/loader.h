@@ -66,6 +66,10 @@ int hg_loader_detach(struct hg_loader *loader, const char *port, struct hg_error
 /* Removes everything below `pin`: links, tc programs, maps, the directory. Needs no
  * loader; safe to run twice. */
 int hg_loader_remove(const char *pin, struct hg_error *error);
+/* The same, and calls back with a line of text for each thing removed. */
+typedef void (*hg_removed_fn)(void *context, const char *what);
+int hg_loader_remove_telling(const char *pin, hg_removed_fn fn, void *context,
+			     struct hg_error *error);
 
 /* What runs on a NIC: mode, program id, whether it is ours. */
 struct hg_attachment {
