@@ -6,7 +6,9 @@
  * storm of neighbours cannot hold up the loop. When the kernel had to drop
  * messages, on_overrun is called once: the owner then asks the worker for
  * HG_JOB_LIST, whose records come through the same handlers, between
- * on_sync_begin and on_sync_end (what was not named in between is gone).
+ * on_sync_begin and on_sync_end (what was not named in between is gone). A list is a
+ * little older than what the monitor says while it comes in: for one and the same
+ * object the monitor is right.
  *
  * Bridge-port and bridge-FDB messages share the message types but speak of other
  * things; they never reach a handler.
@@ -64,10 +66,10 @@ int hg_netlink_consume(struct hg_netlink *nl);
  * the kernel marks as interrupted. */
 int hg_netlink_dump(const struct hg_netlink_handlers *handlers, void *context);
 
-/* The same dump as raw rtnetlink messages, for a process that passes them on.
- * `fn` returns 0, or -errno to stop. */
+/* The same as raw rtnetlink messages, for a process that passes them on. `type`:
+ * RTM_GETLINK, RTM_GETADDR, RTM_GETNEIGH. `fn` returns 0, or -errno to stop. */
 typedef int (*hg_netlink_raw_fn)(void *context, const void *data, size_t length);
-int hg_netlink_dump_raw(hg_netlink_raw_fn fn, void *context);
+int hg_netlink_dump_raw(uint16_t type, hg_netlink_raw_fn fn, void *context);
 
 /* Reads a buffer of rtnetlink messages. -EBADMSG when one is malformed. */
 int hg_netlink_parse(const struct hg_netlink_handlers *handlers, void *context, const void *data,

@@ -109,7 +109,7 @@ static int write_full(int fd, const char *buffer, size_t length)
 static int read_value(const char *dir, const char *name, uint64_t *ret)
 {
 	char text[LINE_MAX_LEN];
-	size_t length;
+	size_t length = 0;
 	int dirfd, fd, err;
 
 	dirfd = open_dir(dir);
@@ -161,6 +161,18 @@ static int write_value(const char *dir, const char *name, uint64_t value)
 	else if (fsync(dirfd))
 		err = -errno;
 	close(dirfd);
+	return err;
+}
+
+static int sync_dir(const char *dir)
+{
+	int fd = open_dir(dir);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = fsync(fd) ? -errno : 0;
+	close(fd);
 	return err;
 }
 
@@ -220,8 +232,9 @@ int hg_store_write_epoch(const char *dir, uint64_t counter)
 
 	if (counter > HG_STORE_COUNTER_MAX)
 		return -EINVAL;
+	/* Synced all the same: an earlier write may have failed after its rename. */
 	if (!hg_store_read_epoch(dir, &stored) && stored >= counter)
-		return 0;
+		return sync_dir(dir);
 	return write_value(dir, EPOCH, counter);
 }
 

@@ -12,10 +12,14 @@
  *
  * Newest wins: of jobs that are still waiting in the queue and mean the same thing,
  * only the newest is carried out; the older ones are answered with -ECANCELED.
- * STORE_EPOCH, STORE_FLAG, LIST and ATTACH of one port mean the same thing by
+ * STORE_EPOCH, STORE_FLAG, LIST, ATTACH of one port and FILTER_* of one MAC do so by
  * themselves; ADDRESSES_ADD and ADDRESSES_REMOVE of one `key` do (so that adding,
  * removing and adding again leaves one job), which asks that jobs of one key
  * concern the same addresses.
+ *
+ * ADDRESSES_ADD is idempotent and restores what is missing: submit all VIPs of a port
+ * again when its NIC comes up (IPv6 addresses and routes go with IFF_UP) and after
+ * removing some of them. How VIPs are configured, and why: job_address.c.
  */
 #ifndef HG_WORKER_H
 #define HG_WORKER_H
@@ -128,9 +132,9 @@ uint32_t hg_worker_events(const struct hg_worker *worker);
 
 /*
  * Queues a job and hands it on when the socket takes it. Never blocks.
- * -ENOBUFS: the queue is full (an ADDRESSES_*, STORE_* or ATTACH job first pushes out a
- * waiting NEIGH_SET). -EINVAL: nonsense. -EPIPE: the worker is gone.
- * ret_id may be NULL.
+ * -ENOBUFS: the queue is full (any other job first pushes out a waiting NEIGH_SET).
+ * -EINVAL: nonsense. -EPIPE: the worker is gone. ret_id may be NULL. on_result may be
+ * called before this returns, for a job that was superseded or pushed out.
  */
 int hg_worker_submit(struct hg_worker *worker, const struct hg_job *job, uint64_t *ret_id);
 
