@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * `hagate status`: one screen, 80 x 24, for a tired person at night.
+ *
+ * The first line says who serves, as the data path does it at this moment. Then the
+ * peer, the lease, the ports, the addresses, what is wrong and what to do about it.
+ */
+#include <string.h>
+
+#include "client.h"
+#include "ports.h"
+#include "text.h"
+
+#define SCREEN_LINES 23 /* of 24: the prompt wants one */
+#define PORT_ROWS 6
+
+struct view {
+	const struct hg_tool *tool;
+	const json_t *status;
+	const json_t *peer; /* NULL: none */
+	const char *node, *peer_node, *role;
+	bool is_serving; /* from this node's data path */
+	bool is_peer_serving; /* as its last word says */
+	int lines; /* printed so far */
+};
+
+static void put(struct view *view, enum hg_text_color color, int lines_max, const char *text)
+{
+	view->lines += hg_text_wrap(view->tool, color, 7, lines_max, text);
+}
+
+static void put_blank(struct view *view)
+{
+	putchar('\n');
+	view->lines++;
+}
+
+static void add_since(const struct view *view, char *line, size_t size)
+{
+	const char *reason = hg_text_string(view->status, "reason_text",
+					    hg_text_string(view->status, "reason", ""));
+	double since_ms = hg_text_number(view->status, "since_ms", -1);
+	char since[40];
+
+	hg_text_duration(since, sizeof(since), since_ms);
+	if (since_ms >= 0)
+		hg_text_add(line, size, " since %s", since);
+	if (*reason)
+		hg_text_add(line, size, ": %s", reason);
+}
+
+static void put_headline(struct view *view)
+{
+	const char *cluster = hg_text_string(view->status, "cluster", "the gateway");
+	enum hg_text_color color = HG_TEXT_GREEN;
+	char line[1024] = "";
+
+	if (view->is_serving && view->is_peer_serving) {
+		color = HG_TEXT_RED;
+		hg_text_add(line, sizeof(line), "%s (this node) AND %s BOTH SERVE %s -", view->node,
+			    view->peer_node, cluster);
+	} else if (view->is_serving) {
+		hg_text_add(line, sizeof(line), "%s (this node) SERVES %s -", view->node, cluster);
+		if (strcmp(view->role, "active") != 0)
+			hg_text_add(line, sizeof(line), " role %s", view->role);
+	} else if (view->is_peer_serving) {
+		hg_text_add(line, sizeof(line), "%s (the peer) SERVES %s - %s (this node) is %s",
+			    view->peer_node, cluster, view->node, view->role);
+	} else {
+		color = HG_TEXT_RED;
+		hg_text_add(line, sizeof(line), "%s %s - %s (this node) is %s",
+			    view->peer && hg_text_is_true(view->peer, "reachable")
+				    ? "NOBODY SERVES"
+				    : "THIS NODE DOES NOT SERVE",
+			    cluster, view->node, view->role);
+	}
+	add_since(view, line, sizeof(line));
+	put(view, color, 2, line);
+}
+
+static void add_peer_details(const struct view *view, char *line, size_t size)
+{
+	double rtt_us = hg_text_number(view->peer, "rtt_us", 0);
+	double age_ms = hg_text_number(view->peer, "agent_age_ms", -1);
+	double health = hg_text_number(view->peer, "health", -1);
+	const char *software = hg_text_string(view->peer, "software", "");
+	char age[40];
+
+	hg_text_add(line, size, ", %s", hg_text_string(view->peer, "role", "?"));
+	hg_text_duration(age, sizeof(age), age_ms);
+	if (age_ms >= 0)
+		hg_text_add(line, size, ", its agent alive %s ago", age);
+	if (rtt_us > 0)
+		hg_text_add(line, size, ", RTT %.2f ms", rtt_us / 1000);
+	if (health >= 0)
+		hg_text_add(line, size, ", health %.0f", health);
+	if (*software && strcmp(software, hg_text_string(view->status, "version", "")) != 0)
+		hg_text_add(line, size, ", version %s", software);
+}
+
+static void put_peer(struct view *view)
+{
+	char line[1024] = "peer   ";
+	const char *why;
+
+	if (!view->peer) {
+		put(view, HG_TEXT_YELLOW, 1, "peer   none: this node is alone in cluster.yaml");
+		return;
+	}
+	hg_text_add(line, sizeof(line), "%s", view->peer_node);
+	if (!hg_text_is_true(view->peer, "reachable")) {
+		why = hg_text_string(view->peer, "why_unreachable", "");
+		hg_text_add(line, sizeof(line), " NOT REACHABLE%s%s", *why ? ": " : "", why);
+		put(view, HG_TEXT_RED, 2, line);
+		return;
+	}
+	if (hg_text_is_true(view->status, "hung") || hg_text_is_true(view->peer, "hung")) {
+		hg_text_add(line, sizeof(line), " AGENT HANGS");
+		add_peer_details(view, line, sizeof(line));
+		put(view, HG_TEXT_RED, 2, line);
+		return;
+	}
+	add_peer_details(view, line, sizeof(line));
+	put(view, HG_TEXT_PLAIN, 2, line);
+}
+
+static void put_lease(struct view *view)
+{
+	double lease_ms = hg_text_number(view->status, "lease_ms", -1);
+	double health = hg_text_number(view->status, "health", -1);
+	const char *mac = hg_text_string(view->status, "mac_mode", "");
+	const char *isolation = hg_text_string(view->status, "isolation", "");
+	char line[512] = "lease  ", epoch[40];
+
+	if (lease_ms > 0)
+		hg_text_add(line, sizeof(line), "%.1f ms left", lease_ms);
+	else
+		hg_text_add(line, sizeof(line), "none here");
+	hg_text_epoch(epoch, sizeof(epoch), hg_text_string(view->status, "epoch", ""));
+	if (*epoch)
+		hg_text_add(line, sizeof(line), ", epoch %s", epoch);
+	if (health >= 0)
+		hg_text_add(line, sizeof(line), ", health %.0f", health);
+	if (*mac)
+		hg_text_add(line, sizeof(line), ", mac %s", mac);
+	if (*isolation)
+		hg_text_add(line, sizeof(line), ", isolation %s", isolation);
+	put(view, HG_TEXT_PLAIN, 2, line);
+}
+
+/* Alone, and overlap of two nodes: both come from `isolation: continue`. */
+static void put_isolation(struct view *view)
+{
+	double alone_ms = hg_text_number(view->status, "alone_ms", 0);
+	double overlap_ms = hg_text_number(view->status, "overlap_ms", 0);
+	char line[512] = "alone  ", span[40];
+
+	if (alone_ms > 0) {
+		hg_text_duration(span, sizeof(span), alone_ms);
+		hg_text_add(line, sizeof(line),
+			    "for %s this node renews its own lease; if the peer lives on the other "
+			    "side of the cut, both serve",
+			    span);
+		put(view, HG_TEXT_YELLOW, 2, line);
+	}
+	if (overlap_ms > 0) {
+		hg_text_duration(span, sizeof(span), overlap_ms);
+		snprintf(line, sizeof(line), "alone  both nodes served at once for %s, last time",
+			 span);
+		put(view, HG_TEXT_YELLOW, 1, line);
+	}
+}
+
+static void put_failover(struct view *view)
+{
+	const json_t *failover = json_object_get(view->status, "failover");
+	double count = hg_text_number(failover, "count", 0);
+	const char *at = hg_text_string(failover, "last_at", "");
+	const char *reason = hg_text_string(failover, "last_reason", "");
+	double last_ms = hg_text_number(failover, "last_ms", -1);
+	char line[512] = "last   ";
+
+	if (!json_is_object(failover))
+		return;
+	if (count < 1) {
+		put(view, HG_TEXT_PLAIN, 1, "last   no takeover by this node yet");
+		return;
+	}
+	hg_text_add(line, sizeof(line), "%.0f takeover%s, the last one", count,
+		    count > 1 ? "s" : "");
+	if (*at)
+		hg_text_add(line, sizeof(line), " %.*s %.8s", 10, at,
+			    strlen(at) > 11 ? at + 11 : "");
+	if (last_ms >= 0)
+		hg_text_add(line, sizeof(line), " took %.1f ms", last_ms);
+	if (*reason)
+		hg_text_add(line, sizeof(line), ": %s", reason);
+	put(view, HG_TEXT_PLAIN, 2, line);
+}
+
+static void put_vips(struct view *view)
+{
+	const json_t *vips = json_object_get(view->status, "vips");
+	size_t count = json_array_size(vips);
+	char line[2 * HG_TOOL_WIDTH] = "VIPs   ";
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		const json_t *vip = json_array_get(vips, i);
+		char item[128];
+
+		snprintf(item, sizeof(item), "%s%s (%s)", i ? ", " : "",
+			 hg_text_string(vip, "address", "?"), hg_text_string(vip, "port", "?"));
+		if (strlen(line) + strlen(item) > 2 * HG_TOOL_WIDTH - 30)
+			break;
+		hg_text_add(line, sizeof(line), "%s", item);
+	}
+	if (!count)
+		hg_text_add(line, sizeof(line), "none in cluster.yaml");
+	else if (i < count)
+		hg_text_add(line, sizeof(line), " ... %zu in all", count);
+	put(view, count ? HG_TEXT_PLAIN : HG_TEXT_YELLOW, 2, line);
+}
+
+/* A list of sentences under a word, within the lines that are left. */
+static void put_list(struct view *view, const char *key, const char *word, enum hg_text_color color)
+{
+	const json_t *list = json_object_get(view->status, key);
+	size_t count = json_array_size(list);
+
+	for (size_t i = 0; i < count; i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+		int room = SCREEN_LINES - view->lines;
+		char line[1024];
+
+		if (!text)
+			continue;
+		if (room < 2 && i + 1 < count) {
+			snprintf(line, sizeof(line), "%-6s %zu more: hagate status --json", word,
+				 count - i);
+			put(view, color, 1, line);
+			return;
+		}
+		snprintf(line, sizeof(line), "%-6s %s", word, text);
+		put(view, color, room < 1 ? 1 : room < 3 ? room : 3, line);
+	}
+}
+
+static bool is_serving_role(const json_t *peer)
+{
+	return hg_text_is_true(peer, "reachable") &&
+	       strcmp(hg_text_string(peer, "role", ""), "active") == 0;
+}
+
+static void print_text(const struct hg_tool *tool, const json_t *status)
+{
+	const json_t *peer = json_object_get(status, "peer");
+	const json_t *ports = json_object_get(status, "ports");
+	struct view view = {
+		.tool = tool,
+		.status = status,
+		.peer = json_is_object(peer) ? peer : NULL,
+		.node = hg_text_string(status, "node", "this node"),
+		.peer_node = hg_text_string(peer, "node", "the peer"),
+		.role = hg_text_string(status, "role", "?"),
+		.is_serving = hg_text_is_true(status, "serving"),
+		.is_peer_serving = is_serving_role(peer),
+	};
+
+	put_headline(&view);
+	put_peer(&view);
+	put_lease(&view);
+	put_isolation(&view);
+	put_failover(&view);
+	put_vips(&view);
+	put_blank(&view);
+	view.lines += hg_ports_print(tool, ports, false, PORT_ROWS);
+	if (json_array_size(json_object_get(status, "faults")) ||
+	    json_array_size(json_object_get(status, "warnings")))
+		put_blank(&view);
+	put_list(&view, "faults", "FAULT", HG_TEXT_RED);
+	put_list(&view, "warnings", "note", HG_TEXT_YELLOW);
+}
+
+int hg_status_run(const struct hg_tool *tool)
+{
+	json_t *answer;
+	const json_t *status;
+	int result = hg_client_ask(tool, json_pack("{s:s}", "command", "status"),
+				   HG_CLIENT_TIMEOUT_MS, &answer);
+
+	if (result)
+		return result;
+	status = json_object_get(answer, "status");
+	if (!json_is_object(status)) {
+		fputs("hagate: the answer is not one that this version understands\n", stderr);
+		result = HG_EXIT_UNREACHABLE;
+	} else if (tool->is_json) {
+		result = hg_text_print_json(tool, status);
+	} else {
+		print_text(tool, status);
+	}
+	json_decref(answer);
+	return result;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the commands of `hagate` share: the parsed command line and their functions.
+ * Each returns an exit status (enum hg_exit) and has said why on stderr when it is
+ * not HG_EXIT_OK.
+ */
+#ifndef HG_TOOL_H
+#define HG_TOOL_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "hagate/control.h"
+
+#define HG_TOOL_WIDTH 80 /* widest line that is printed for people */
+
+struct hg_tool {
+	const char *run; /* --run DIR */
+	const char *dir; /* init: --dir DIR */
+	const char *argument; /* the one argument, NULL when none is given */
+	bool is_json;
+	bool is_follow;
+	bool has_terminal; /* stdout is one */
+	bool has_color;
+};
+
+int hg_status_run(const struct hg_tool *tool);
+int hg_ports_run(const struct hg_tool *tool);
+int hg_events_run(const struct hg_tool *tool);
+int hg_operate_handover(const struct hg_tool *tool);
+int hg_operate_maintenance(const struct hg_tool *tool);
+int hg_operate_reload(const struct hg_tool *tool);
+int hg_operate_version(const struct hg_tool *tool);
+int hg_keygen_run(const struct hg_tool *tool);
+int hg_init_run(const struct hg_tool *tool);
+
+/* keygen.c, for init too: makes FILE with a new key. -EEXIST: it is there. */
+int hg_keygen_write(const char *path);
+
+#endif
