@@ -173,11 +173,13 @@ struct hg_elect {
 	bool is_claim_sent; /* CLAIMING: the first CLAIM followed the withdrawal */
 	bool has_addresses; /* ADDRESSES_ADD, or what an earlier agent left */
 	bool has_waiter; /* HANDOVER_DONE is owed to an operator */
+	bool is_late; /* this step came more than an interval after it was due */
 	uint8_t health;
 	uint64_t generation;
 	uint64_t epoch; /* own claim, 0 none */
 	uint64_t epoch_seen; /* highest ever seen, own or foreign */
 	uint64_t epoch_counter; /* next counter to claim with, at least */
+	uint64_t served_epoch; /* last own epoch that was served */
 	uint64_t standing_epoch; /* of the holder that the standing is about */
 	enum hg_why release_why; /* RELEASING: what for */
 	struct hg_time now; /* of the last step */

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Pure predicates; every formula about time in the election stands here once.
+ *
+ *   listen     lease + 3 intervals
+ *   silence    last REQUEST (or CLAIM answered) + lease
+ *   safe       last grant + lease * (1 + 2 * drift) + margin
+ *   patience   2 leases + 10 intervals; also the life of a claim that needs an answer
+ */
+#include "prefer.h"
+#include "view.h"
+
+#define HELLOS_FRESH 3
+
+struct hg_span hg_view_times(struct hg_span span, uint64_t factor)
+{
+	return (struct hg_span){ span.ns > UINT64_MAX / factor ? UINT64_MAX : span.ns * factor };
+}
+
+bool hg_view_peer_is_fresh(const struct hg_elect *el)
+{
+	struct hg_span fresh = hg_view_times(el->config.hello, HELLOS_FRESH);
+
+	return el->config.has_peer && el->has_hello &&
+	       hg_time_since(el->now, el->hello_at).ns <= fresh.ns;
+}
+
+bool hg_view_peer_is_idle(const struct hg_elect *el)
+{
+	return hg_view_peer_is_fresh(el) && el->peer.role != HG_ROLE_ACTIVE &&
+	       hg_time_before(el->request_at, el->hello_at);
+}
+
+bool hg_view_peer_is_ready(const struct hg_elect *el)
+{
+	return hg_view_peer_is_fresh(el) && el->peer.role == HG_ROLE_STANDBY && !el->peer.is_unfit;
+}
+
+static bool role_is_member(enum hg_role role)
+{
+	return role != HG_ROLE_OFF && role != HG_ROLE_BLANK && role != HG_ROLE_LEARNER;
+}
+
+bool hg_view_is_preferred(const struct hg_elect *el)
+{
+	enum hg_role role = el->peer.role;
+	bool is_away = role == HG_ROLE_MAINTENANCE || role == HG_ROLE_FAULT;
+	struct hg_candidate own = {
+		.is_fit = el->is_fit && !el->is_maintenance,
+		.is_member = true,
+		.generation = el->generation,
+		.health = el->health,
+		.priority = el->config.priority,
+		.node = el->config.node,
+	};
+	struct hg_candidate peer = {
+		.is_fit = !el->peer.is_unfit && !is_away,
+		.is_member = role_is_member(role),
+		.generation = el->peer.generation,
+		.health = el->peer.health,
+		.priority = el->peer.priority,
+		.node = el->peer.node,
+	};
+
+	return hg_prefer_compare(&own, &peer) >= 0;
+}
+
+bool hg_view_is_better(const struct hg_elect *el)
+{
+	return el->state == HG_EL_STANDBY && el->config.is_failback && el->is_fit &&
+	       hg_view_peer_is_fresh(el) && el->peer.role == HG_ROLE_ACTIVE &&
+	       hg_time_before(el->now, hg_view_silence_at(el)) &&
+	       el->config.priority > el->peer.priority && el->health >= el->peer.health &&
+	       el->generation >= el->peer.generation;
+}
+
+bool hg_view_may_serve_alone(const struct hg_elect *el, enum hg_why why)
+{
+	if (!el->config.has_peer)
+		return true;
+	/* The holder is known to live and renews its own lease where that is allowed: to
+	 * wait for the end of what we granted proves nothing. */
+	if (why == HG_WHY_CONSENT || why == HG_WHY_FAILBACK)
+		return false;
+	return el->config.isolation == HG_ISOLATION_CONTINUE || el->has_standing;
+}
+
+bool hg_view_may_renew(const struct hg_elect *el)
+{
+	if (!el->config.has_peer)
+		return true;
+	if (el->is_bound)
+		return false;
+	return el->config.isolation == HG_ISOLATION_CONTINUE || el->is_alone;
+}
+
+struct hg_time hg_view_safe_at(const struct hg_elect *el, const struct hg_obs *obs)
+{
+	uint64_t lease = el->config.lease.ns;
+	uint64_t drift = lease / 1000000 * 2 * el->config.drift_ppm;
+	struct hg_time last = obs->last_grant;
+
+	/* A promise counts from when it was heard (HG_HELLO_F_BOUND): before it, the
+	 * holder may have renewed its lease by itself. */
+	if (el->has_standing && hg_time_before(last, el->standing_at))
+		last = el->standing_at;
+	if (last.ns) {
+		last = hg_time_add(last, el->config.lease);
+		last = hg_time_add(last, (struct hg_span){ drift });
+		last = hg_time_add(last, el->config.margin);
+	}
+	return hg_time_before(last, el->alone_after) ? el->alone_after : last;
+}
+
+struct hg_time hg_view_listened_at(const struct hg_elect *el)
+{
+	struct hg_time t = hg_time_add(el->since, el->config.lease);
+
+	return hg_time_add(t, hg_view_times(el->config.interval, HG_LISTEN_INTERVALS));
+}
+
+struct hg_time hg_view_silence_at(const struct hg_elect *el)
+{
+	return hg_time_add(el->silent_since, el->config.lease);
+}
+
+struct hg_span hg_view_patience(const struct hg_elect *el)
+{
+	struct hg_span leases = hg_view_times(el->config.lease, 2);
+	struct hg_span intervals = hg_view_times(el->config.interval, 10);
+
+	return (struct hg_span){ leases.ns > UINT64_MAX - intervals.ns ? UINT64_MAX
+								       : leases.ns + intervals.ns };
+}
+
+struct hg_time hg_view_giveup_at(const struct hg_elect *el)
+{
+	/* A holder that lives gets its grants back after one lease. */
+	if (el->why == HG_WHY_CONSENT || el->why == HG_WHY_FAILBACK)
+		return hg_time_add(el->since, el->config.lease);
+	return hg_time_add(el->since, hg_view_patience(el));
+}
+
+struct hg_time hg_view_lease(const struct hg_elect *el, const struct hg_obs *obs)
+{
+	return hg_time_before(obs->lease_until, el->renewed_until) ? el->renewed_until
+								   : obs->lease_until;
+}
+
+enum hg_elect_state hg_view_rest(const struct hg_elect *el, enum hg_elect_state fit)
+{
+	if (el->is_maintenance)
+		return HG_EL_MAINTENANCE;
+	return el->is_fit ? fit : HG_EL_FAULT;
+}

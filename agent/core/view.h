@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Questions about the election's state and an observation, answered without changing
+ * either. Shared by the decisions, by the deadline and by nobody outside of the core.
+ */
+#ifndef HG_CORE_VIEW_H
+#define HG_CORE_VIEW_H
+
+#include "elect.h"
+
+/* Probes that must have gone unanswered, and intervals listened beyond a lease. */
+#define HG_PROBES_NEEDED 3
+#define HG_LISTEN_INTERVALS 3
+
+/* States in which the data path of this node may serve. */
+static inline bool hg_view_holds(enum hg_elect_state state)
+{
+	return state == HG_EL_ACTIVE || state == HG_EL_RELEASING;
+}
+
+/* States that keep an epoch of their own in the data path. */
+static inline bool hg_view_owns_epoch(enum hg_elect_state state)
+{
+	return state == HG_EL_CLAIMING || hg_view_holds(state);
+}
+
+/* A HELLO of the peer not older than three periods. */
+bool hg_view_peer_is_fresh(const struct hg_elect *el);
+
+/* The peer says freshly, and no REQUEST has come since, that it holds no role. */
+bool hg_view_peer_is_idle(const struct hg_elect *el);
+
+/* The peer could claim at once if it were asked to. */
+bool hg_view_peer_is_ready(const struct hg_elect *el);
+
+/* This node comes before the (fresh) peer. */
+bool hg_view_is_preferred(const struct hg_elect *el);
+
+/* Failback: this node should have the role and the peer holds it in good order. */
+bool hg_view_is_better(const struct hg_elect *el);
+
+/* May serve on a claim of this kind that nobody answered, when the lease is over. */
+bool hg_view_may_serve_alone(const struct hg_elect *el, enum hg_why why);
+
+/* May renew its own lease without grants. */
+bool hg_view_may_renew(const struct hg_elect *el);
+
+/* When the old holder's lease has surely ended, whatever the clocks did. */
+struct hg_time hg_view_safe_at(const struct hg_elect *el, const struct hg_obs *obs);
+
+/* When LISTEN has listened long enough. */
+struct hg_time hg_view_listened_at(const struct hg_elect *el);
+
+/* When a lease has passed since the last sign of a holder. */
+struct hg_time hg_view_silence_at(const struct hg_elect *el);
+
+/* How long a node lets a better one go first. */
+struct hg_span hg_view_patience(const struct hg_elect *el);
+
+/* When an unanswered claim that may not do without an answer is given up. */
+struct hg_time hg_view_giveup_at(const struct hg_elect *el);
+
+/* End of the lease as far as it is known: `obs` may be older than the last RENEW. */
+struct hg_time hg_view_lease(const struct hg_elect *el, const struct hg_obs *obs);
+
+/* Where a node goes that stops serving, and one that comes back. */
+enum hg_elect_state hg_view_rest(const struct hg_elect *el, enum hg_elect_state fit);
+
+struct hg_span hg_view_times(struct hg_span span, uint64_t factor);
+
+#endif
