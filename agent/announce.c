@@ -33,7 +33,6 @@
 #define SEND_BUFFER (4 * 1024 * 1024)
 #define STEPS 5
 #define TRIES_MAX 20 /* a millisecond apart, without a single frame leaving */
-#define ARP_FRAME 60
 
 static const struct hg_span schedule[STEPS] = { HG_MS(0), HG_MS(50), HG_MS(200), HG_MS(1000),
 						HG_MS(3000) };
@@ -67,37 +66,53 @@ struct hg_announce {
 };
 
 /* --- frames ------------------------------------------------------------------------ */
+/* Packed: the headers are not aligned in a frame. */
+struct arp_frame {
+	struct ether_header eth;
+	struct ether_arp arp;
+	uint8_t padding[18]; /* to the shortest Ethernet frame */
+} __attribute__((packed));
+
+struct na_frame {
+	struct ether_header eth;
+	struct ip6_hdr ip6;
+	struct nd_neighbor_advert na;
+	struct nd_opt_hdr option;
+	uint8_t mac[6];
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct arp_frame) == 60, "ARP frame");
+_Static_assert(sizeof(struct na_frame) == HG_ANNOUNCE_FRAME_MAX, "NA frame");
+
 static size_t make_arp(uint8_t *frame, const uint8_t mac[6], const struct hg_ip *vip)
 {
-	struct ether_header *eth = (void *)frame;
-	struct ether_arp *arp = (void *)(frame + sizeof(*eth));
+	struct arp_frame f = { .eth.ether_type = htons(ETH_P_ARP) };
 
-	memset(frame, 0, ARP_FRAME);
-	memset(eth->ether_dhost, 0xff, 6);
-	memcpy(eth->ether_shost, mac, 6);
-	eth->ether_type = htons(ETH_P_ARP);
-	arp->arp_hrd = htons(ARPHRD_ETHER);
-	arp->arp_pro = htons(ETH_P_IP);
-	arp->arp_hln = 6;
-	arp->arp_pln = 4;
+	memset(f.eth.ether_dhost, 0xff, 6);
+	memcpy(f.eth.ether_shost, mac, 6);
+	f.arp.arp_hrd = htons(ARPHRD_ETHER);
+	f.arp.arp_pro = htons(ETH_P_IP);
+	f.arp.arp_hln = 6;
+	f.arp.arp_pln = 4;
 	/* Request, not reply: RFC 5227 3. Hosts take the sender's fields of either, some
 	 * ignore replies they did not ask for. The target's MAC stays zero. */
-	arp->arp_op = htons(ARPOP_REQUEST);
-	memcpy(arp->arp_sha, mac, 6);
-	memcpy(arp->arp_spa, vip->addr, 4);
-	memcpy(arp->arp_tpa, vip->addr, 4);
-	return ARP_FRAME;
+	f.arp.arp_op = htons(ARPOP_REQUEST);
+	memcpy(f.arp.arp_sha, mac, 6);
+	memcpy(f.arp.arp_spa, vip->addr, 4);
+	memcpy(f.arp.arp_tpa, vip->addr, 4);
+	memcpy(frame, &f, sizeof(f));
+	return sizeof(f);
 }
 
-static uint16_t icmp6_checksum(const struct ip6_hdr *ip6, const void *payload, size_t length)
+/* RFC 8200 8.1. `addresses`: source and destination, 32 octets. `length` is even. */
+static uint16_t icmp6_checksum(const uint8_t *addresses, const uint8_t *message, size_t length)
 {
-	const uint8_t *octet = payload, *address = (const void *)&ip6->ip6_src;
 	uint32_t sum = length + IPPROTO_ICMPV6;
 
-	for (size_t i = 0; i < 32; i += 2) /* source and destination follow one another */
-		sum += address[i] << 8 | address[i + 1];
+	for (size_t i = 0; i < 32; i += 2)
+		sum += addresses[i] << 8 | addresses[i + 1];
 	for (size_t i = 0; i < length; i += 2)
-		sum += octet[i] << 8 | octet[i + 1];
+		sum += message[i] << 8 | message[i + 1];
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return htons(~sum & 0xffff);
@@ -107,30 +122,27 @@ static size_t make_na(uint8_t *frame, const uint8_t mac[6], const struct hg_ip *
 {
 	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
 	static const uint8_t all_nodes_mac[6] = { 0x33, 0x33, 0, 0, 0, 1 };
-	struct ether_header *eth = (void *)frame;
-	struct ip6_hdr *ip6 = (void *)(frame + sizeof(*eth));
-	struct nd_neighbor_advert *na = (void *)(ip6 + 1);
-	struct nd_opt_hdr *option = (void *)(na + 1);
-	size_t length = sizeof(*na) + 8;
+	const size_t length = sizeof(struct na_frame) - offsetof(struct na_frame, na);
+	struct na_frame f = { .eth.ether_type = htons(ETH_P_IPV6) };
 
-	memset(frame, 0, HG_ANNOUNCE_FRAME_MAX);
-	memcpy(eth->ether_dhost, all_nodes_mac, 6);
-	memcpy(eth->ether_shost, mac, 6);
-	eth->ether_type = htons(ETH_P_IPV6);
-	ip6->ip6_flow = htonl(6u << 28);
-	ip6->ip6_plen = htons(length);
-	ip6->ip6_nxt = IPPROTO_ICMPV6;
-	ip6->ip6_hlim = 255;
-	memcpy(&ip6->ip6_src, vip->addr, 16);
-	memcpy(&ip6->ip6_dst, all_nodes, 16);
-	na->nd_na_type = ND_NEIGHBOR_ADVERT;
-	na->nd_na_flags_reserved = ND_NA_FLAG_ROUTER | ND_NA_FLAG_OVERRIDE;
-	memcpy(&na->nd_na_target, vip->addr, 16);
-	option->nd_opt_type = ND_OPT_TARGET_LINKADDR;
-	option->nd_opt_len = 1;
-	memcpy(option + 1, mac, 6);
-	na->nd_na_cksum = icmp6_checksum(ip6, na, length);
-	return sizeof(*eth) + sizeof(*ip6) + length;
+	memcpy(f.eth.ether_dhost, all_nodes_mac, 6);
+	memcpy(f.eth.ether_shost, mac, 6);
+	f.ip6.ip6_flow = htonl(6u << 28);
+	f.ip6.ip6_plen = htons(length);
+	f.ip6.ip6_nxt = IPPROTO_ICMPV6;
+	f.ip6.ip6_hlim = 255;
+	memcpy(f.ip6.ip6_src.s6_addr, vip->addr, 16);
+	memcpy(f.ip6.ip6_dst.s6_addr, all_nodes, 16);
+	f.na.nd_na_type = ND_NEIGHBOR_ADVERT;
+	f.na.nd_na_flags_reserved = ND_NA_FLAG_ROUTER | ND_NA_FLAG_OVERRIDE;
+	memcpy(f.na.nd_na_target.s6_addr, vip->addr, 16);
+	f.option.nd_opt_type = ND_OPT_TARGET_LINKADDR;
+	f.option.nd_opt_len = 1;
+	memcpy(f.mac, mac, 6);
+	f.na.nd_na_cksum = icmp6_checksum(
+		f.ip6.ip6_src.s6_addr, (const uint8_t *)&f + offsetof(struct na_frame, na), length);
+	memcpy(frame, &f, sizeof(f));
+	return sizeof(f);
 }
 
 size_t hg_announce_frame(uint8_t frame[HG_ANNOUNCE_FRAME_MAX], const uint8_t mac[6],
@@ -342,7 +354,7 @@ static void on_refused(struct port *port, struct hg_time now, int error)
 	end_round(port);
 }
 
-/* Sends up to `budget` frames; returns how many calls' worth of it was used. */
+/* Sends up to `budget` frames; returns how many. */
 static size_t serve_port(struct port *port, struct hg_time now, size_t budget)
 {
 	size_t used = 0;

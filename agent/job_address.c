@@ -286,7 +286,12 @@ static void run(struct hg_rtnl *rtnl, const struct hg_worker_address *list, size
 	err = sorted && series.request ? read_known(&known) : -ENOMEM;
 	if (err)
 		goto out;
-	memcpy(sorted, list, count * sizeof(*sorted));
+	for (size_t i = 0; i < count; i++) {
+		sorted[i] = list[i];
+		/* What follows an IPv4 address means nothing; it must not matter in a sort. */
+		if (sorted[i].ip.family == 4)
+			memset(sorted[i].ip.addr + 4, 0, sizeof(sorted[i].ip.addr) - 4);
+	}
 	qsort(sorted, count, sizeof(*sorted), compare);
 	hg_rtnl_begin(rtnl, on_answer, NULL, &series);
 	put_all(&series, rtnl, &known, sorted, count);
