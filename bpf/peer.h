@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Frames of the other node: checked, obeyed and answered here, without any
+ * process. UDP to the heartbeat port of an own address never gets further: it is
+ * dropped or turned round.
+ *
+ * Order of checks, cheapest first and none with an effect before the tag: length,
+ * version, TTL, ids, key, tag; then wiring and replay (lease.h). What a wrong key
+ * or tag may do is to be counted and to be dated in hg_peer.unauthentic.
+ */
+#ifndef HG_PEER_H
+#define HG_PEER_H
+
+#include "event.h"
+#include "lease.h"
+#include "parse.h"
+#include "siphash.h"
+
+#define HG_PEER_SHORT_WORDS (sizeof(struct hg_wire_head) / 8)
+#define HG_PEER_LONG_WORDS ((sizeof(struct hg_wire_long) - HG_WIRE_TAG_LEN) / 8)
+
+struct peer {
+	struct hg_wire_head *head;
+	struct hg_peer *entry;
+	const struct hg_key *key;
+	__u32 index; /* of the peer */
+	__u8 session;
+	__u8 type; /* enum hg_wire_type, checked */
+	bool is_long;
+};
+
+static __always_inline bool peer_is_for_us(const struct hg_pkt *p)
+{
+	return p->transport == HG_L4_UDP && p->dst == HG_ADDR_OWN && !p->is_fragment &&
+	       p->dport == bpf_htons(hg_config.udp_port);
+}
+
+/* Headers of fixed size, and a payload that is one whole frame of its type. */
+static __always_inline enum hg_verdict peer_check_length(struct hg_pkt *p, struct peer *peer)
+{
+	__u32 header = p->net == HG_NET_IP4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	const struct udphdr *udp = p->l3 + header;
+	struct hg_wire_head *head = (void *)(udp + 1);
+	__u32 len;
+
+	if (p->l4 != (void *)udp || (void *)head + HG_WIRE_SHORT > p->end)
+		return hg_drop(p, HG_R_PEER_LENGTH);
+	len = p->l4_len - sizeof(*udp);
+	if (bpf_ntohs(udp->len) != p->l4_len || bpf_ntohs(head->length) != len)
+		return hg_drop(p, HG_R_PEER_LENGTH);
+	peer->head = head;
+	peer->type = head->type;
+	peer->is_long = head->type == HG_WIRE_HELLO || head->type == HG_WIRE_NEIGH;
+	if (head->type >= HG_WIRE_TYPES)
+		peer->is_long = len == HG_WIRE_LONG;
+	if (len != (peer->is_long ? HG_WIRE_LONG : HG_WIRE_SHORT))
+		return hg_drop(p, HG_R_PEER_LENGTH);
+	if (peer->is_long && (void *)head + HG_WIRE_LONG > p->end)
+		return hg_drop(p, HG_R_PEER_LENGTH);
+	return HG_NEXT;
+}
+
+static __always_inline enum hg_verdict peer_check_head(struct hg_pkt *p, struct peer *peer)
+{
+	const struct hg_wire_head *head = peer->head;
+	__u8 ttl = p->net == HG_NET_IP4 ? ((struct iphdr *)p->l3)->ttl
+					: ((struct ipv6hdr *)p->l3)->hop_limit;
+	int i;
+
+	if (head->magic != bpf_htons(HG_WIRE_MAGIC) || head->version != HG_WIRE_VERSION ||
+	    !head->type || head->type >= HG_WIRE_TYPES)
+		return hg_drop(p, HG_R_PEER_VERSION);
+	if (ttl < hg_config.min_ttl)
+		return hg_drop(p, HG_R_PEER_TTL);
+	if (head->group != hg_config.group || head->receiver != hg_config.node || !head->sender)
+		return hg_drop(p, HG_R_PEER_NODE);
+	peer->index = HG_PEERS_MAX;
+#pragma clang loop unroll(full)
+	for (i = 0; i < HG_PEERS_MAX; i++)
+		if (hg_config.peers[i] == head->sender)
+			peer->index = i;
+	peer->entry = bpf_map_lookup_elem(&hg_peer, &peer->index);
+	return peer->entry ? HG_NEXT : hg_drop(p, HG_R_PEER_NODE);
+}
+
+static __always_inline const struct hg_key *peer_find_key(const struct peer *peer, __u32 slot)
+{
+	const struct hg_key *key = bpf_map_lookup_elem(&hg_key, &slot);
+
+	if (key && key->id && key->id == bpf_ntohl(peer->head->key_id) && key->peer == peer->index)
+		return key;
+	return NULL;
+}
+
+static __always_inline enum hg_verdict peer_check_key(struct hg_pkt *p, struct peer *peer)
+{
+	__u32 slot = peer->is_long ? HG_KEY_CLUSTER : HG_KEY_SESSION0;
+
+	peer->key = peer_find_key(peer, slot);
+	if (!peer->key) {
+		peer->key = peer_find_key(peer, slot + 1);
+		peer->session = !peer->is_long;
+	}
+	if (peer->key)
+		return HG_NEXT;
+	if (!peer->is_long)
+		return hg_drop(p, HG_R_PEER_SESSION);
+	hg_lease_write(peer->entry->unauthentic, bpf_ktime_get_boot_ns());
+	return hg_drop(p, HG_R_PEER_KEY);
+}
+
+static __always_inline enum hg_verdict peer_check_tag(struct hg_pkt *p, struct peer *peer)
+{
+	__u64 expected[2];
+	const __u64 *tag;
+
+	if (peer->is_long) {
+		if ((void *)peer->head + HG_WIRE_LONG > p->end)
+			return hg_drop(p, HG_R_PEER_LENGTH);
+		tag = (void *)peer->head + HG_PEER_LONG_WORDS * 8;
+		hg_siphash(peer->head, HG_PEER_LONG_WORDS, peer->key->rx, expected);
+	} else {
+		tag = (void *)(peer->head + 1);
+		hg_siphash(peer->head, HG_PEER_SHORT_WORDS, peer->key->rx, expected);
+	}
+	if (!((hg_sip_word(tag) ^ expected[0]) | (hg_sip_word(tag + 1) ^ expected[1])))
+		return HG_NEXT;
+	hg_lease_write(peer->entry->unauthentic, bpf_ktime_get_boot_ns());
+	return hg_drop(p, HG_R_PEER_TAG);
+}
+
+static __always_inline bool peer_receive(struct hg_pkt *p, struct peer *peer,
+					 struct hg_lease_result *ret)
+{
+	const struct hg_wire_head *head = peer->head;
+	__u32 path = peer->index * HG_SLOTS_MAX + p->port->slot;
+	struct hg_lease_frame frame = {
+		.type = peer->type,
+		.flags = head->flags,
+		.session = peer->session,
+		.agent_age_ms = bpf_ntohs(head->agent_age_ms),
+		.port = bpf_ntohl(head->port),
+		.echo = bpf_ntohl(head->echo),
+		.seq = bpf_be64_to_cpu(head->seq),
+		.epoch = bpf_be64_to_cpu(head->epoch),
+		.stamp = bpf_be64_to_cpu(head->stamp),
+	};
+	struct hg_lease lease = {
+		.config = &hg_config,
+		.state = p->state,
+		.peer = peer->entry,
+		.path = bpf_map_lookup_elem(&hg_path, &path),
+		.port = p->port->id,
+		.now = bpf_ktime_get_boot_ns(),
+	};
+
+	if (!lease.path)
+		return false;
+	/* A short frame has its tag there, which nobody compares. */
+	frame.nonce[0] = hg_sip_load(head + 1);
+	frame.nonce[1] = hg_sip_load((void *)(head + 1) + 8);
+	hg_lease_receive(&lease, &frame, ret);
+	return true;
+}
+
+static __always_inline void peer_tell_agent(const struct hg_pkt *p, const struct peer *peer,
+					    const struct hg_lease_result *r)
+{
+	struct hg_event *event = hg_event_reserve(p, r->event);
+	unsigned int i;
+
+	if (!event)
+		return;
+	event->epoch = r->epoch;
+	event->drained = r->is_drained;
+	if (peer->is_long && (void *)peer->head + HG_WIRE_LONG <= p->end) {
+#pragma clang loop unroll(full)
+		for (i = 0; i < sizeof(event->frame) / 8; i++)
+			((__u64 *)&event->frame)[i] = hg_sip_load((__u64 *)peer->head + i);
+	}
+	bpf_ringbuf_submit(event, 0);
+}
+
+static __always_inline void peer_turn_head(const struct hg_pkt *p, const struct peer *peer,
+					   const struct hg_lease_result *r)
+{
+	struct hg_wire_head *head = peer->head;
+	__u64 *tag = (void *)(head + 1);
+	__u64 value[2];
+
+	head->type = r->answer;
+	head->flags = r->flags;
+	head->receiver = head->sender;
+	head->sender = hg_config.node;
+	head->agent_age_ms = bpf_htons(r->agent_age_ms);
+	head->port = bpf_htonl(p->port->id);
+	head->echo = bpf_htonl(r->echo);
+	head->seq = bpf_cpu_to_be64(bpf_ktime_get_boot_ns());
+	head->epoch = bpf_cpu_to_be64(r->epoch);
+	head->stamp = bpf_cpu_to_be64(r->stamp);
+	hg_siphash(head, HG_PEER_SHORT_WORDS, peer->key->tx, value);
+	tag[0] = hg_sip_word(&value[0]);
+	tag[1] = hg_sip_word(&value[1]);
+}
+
+static __always_inline void peer_turn_ip4(struct iphdr *ip, struct udphdr *udp)
+{
+	__be32 from = ip->saddr;
+
+	ip->saddr = ip->daddr;
+	ip->daddr = from;
+	ip->ttl = HG_WIRE_TTL;
+	ip->check = 0;
+	ip->check = hg_sum_fold(hg_sum_add(ip, sizeof(*ip), 0));
+	udp->check = 0; /* the tag is the better check, and IPv4 allows it */
+}
+
+static __always_inline void peer_turn_ip6(struct ipv6hdr *ip, struct udphdr *udp)
+{
+	struct in6_addr from = ip->saddr;
+	__u64 sum;
+	__u16 check;
+
+	ip->saddr = ip->daddr;
+	ip->daddr = from;
+	ip->hop_limit = HG_WIRE_TTL;
+	udp->check = 0;
+	sum = bpf_htonl(sizeof(*udp) + HG_WIRE_SHORT) + (__u64)bpf_htonl(IPPROTO_UDP);
+	sum = hg_sum_add(&ip->saddr, 2 * sizeof(ip->saddr), sum);
+	check = hg_sum_fold(hg_sum_add(udp, sizeof(*udp) + HG_WIRE_SHORT, sum));
+	udp->check = check ? check : 0xffff;
+}
+
+/* Makes the frame its own answer. Only short frames are answered. */
+static __always_inline enum hg_verdict peer_turn(struct hg_pkt *p, const struct peer *peer,
+						 const struct hg_lease_result *r)
+{
+	struct ethhdr *eth = p->data;
+	struct udphdr *udp = (void *)peer->head - sizeof(*udp);
+
+	hg_mac_copy(eth->h_dest, eth->h_source);
+	hg_mac_copy(eth->h_source, p->port->mac);
+	udp->dest = udp->source;
+	udp->source = bpf_htons(hg_config.udp_port);
+	peer_turn_head(p, peer, r);
+	if (p->net == HG_NET_IP4)
+		peer_turn_ip4(p->l3, udp);
+	else
+		peer_turn_ip6(p->l3, udp);
+	return hg_tx(p, r->reason);
+}
+
+static __always_inline enum hg_verdict stage_peer(struct hg_pkt *p)
+{
+	struct hg_lease_result result;
+	struct peer peer = {};
+	enum hg_verdict verdict;
+
+	if (!peer_is_for_us(p))
+		return HG_NEXT;
+	verdict = peer_check_length(p, &peer);
+	if (verdict == HG_NEXT)
+		verdict = peer_check_head(p, &peer);
+	if (verdict == HG_NEXT)
+		verdict = peer_check_key(p, &peer);
+	if (verdict == HG_NEXT)
+		verdict = peer_check_tag(p, &peer);
+	if (verdict != HG_NEXT)
+		return verdict;
+	if (!peer_receive(p, &peer, &result))
+		return hg_drop(p, HG_R_PEER_NODE);
+	if (result.event)
+		peer_tell_agent(p, &peer, &result);
+	if (result.answer)
+		return peer_turn(p, &peer, &result);
+	return hg_drop(p, result.reason);
+}
+
+#endif
