@@ -11,7 +11,7 @@
  * WAITING: a handler holds the slot as its request. When the client leaves then, only
  * its descriptor goes (fd -1); the slot stays until the handler answers, so a handle
  * is never stale. Output is only queued here and sent from the loop, so answering and
- * broadcasting cost no system call on the caller's path and cannot re-enter it.
+ * broadcasting never wait for a reader and cannot re-enter the caller.
  *
  * Timers: one per client. It runs from connect to the end of the request line, and
  * whenever output is queued until all of it is sent; both CLIENT_TIMEOUT_US. A client
@@ -168,12 +168,11 @@ static char *line_of(const json_t *json)
 static void queue_json(struct hg_control_request *req, const json_t *json)
 {
 	static const char lost[] = "{\"ok\":false,\"error\":\"hagated is out of memory\"}\n";
+	static const char huge[] = "{\"ok\":false,\"error\":\"the answer is too long\"}\n";
 	char *line = line_of(json);
+	const char *text = !line ? lost : strlen(line) > OUTPUT_MAX ? huge : line;
 
-	if (line)
-		queue(req, line, strlen(line));
-	else
-		queue(req, lost, sizeof(lost) - 1);
+	queue(req, text, strlen(text));
 	free(line);
 }
 
