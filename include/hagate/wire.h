@@ -12,7 +12,8 @@
  *   GRANT    standby's XDP -> holder       stamp = t_h echoed: lease_until = t_h + L
  *   CLAIM    claimant's agent -> peer      "I take over"     stamp = claimant's clock
  *   FENCED   peer's XDP -> claimant        stamp echoed: the peer is silent from now on
- *   HELLO    agent -> agent                who, state, nonces, health, load
+ *   HELLO    agent -> agent                who, state, nonces, health, load;
+ *                                          stamp = seq of the receiver's last HELLO heard
  *   NEIGH    holder's agent -> standby     neighbours to keep warm
  */
 #ifndef HAGATE_WIRE_H
