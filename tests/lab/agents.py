@@ -73,6 +73,11 @@ class Agent:
         """SIGKILL to all its processes; the machine runs on."""
         self.lab.processes.kill(self.process)
 
+    def stop(self):
+        """SIGTERM to the main process, and waits for its end."""
+        self.process.terminate()
+        self.process.wait(10)
+
     def suspend(self):
         self.lab.processes.signal(self.process, signal.SIGSTOP)
 
@@ -144,11 +149,6 @@ class Hagate(Agent):
         super().wipe()
         shutil.rmtree(self.pin, ignore_errors=True)
         shutil.rmtree(self.run_dir, ignore_errors=True)
-
-    def stop(self):
-        """SIGTERM, and waits for the end. The data path stays."""
-        self.lab.processes.signal(self.process, signal.SIGTERM)
-        self.process.wait(10)
 
     def command(self, *args, check=True, timeout=30):
         """The hagate command; returns its CompletedProcess."""

@@ -41,7 +41,7 @@ class Wire:
         for gateway in GATEWAYS.values():
             for segment in SEGMENTS:
                 self._write(gateway, segment)
-                self._attach_port(gateway, segment)
+                self.attach_port(gateway, segment)
 
     def _open(self):
         self.maps = {
@@ -55,7 +55,7 @@ class Wire:
             one.close()
         self.maps = {}
 
-    def _attach_port(self, gateway, segment):
+    def attach_port(self, gateway, segment):
         port = gateway.port(segment)
         self.topology.run(gateway.hypervisor, "ip", "link", "set", "dev", port, "xdpdrv",
                           "pinned", self.pin / "wire_from")

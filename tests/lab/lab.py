@@ -79,12 +79,18 @@ class Lab:
         remove(json.loads(self.record.read_text()))
 
     def __enter__(self):
-        self._old_handler = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        self._handlers = {signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt),
+                          signal.SIGINT: signal.getsignal(signal.SIGINT)}
         return self.up()
 
     def __exit__(self, *_):
-        signal.signal(signal.SIGTERM, self._old_handler)
-        self.down()
+        for number in self._handlers:
+            signal.signal(number, signal.SIG_IGN)  # a second one must not stop the cleaning
+        try:
+            self.down()
+        finally:
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
 
     # Nodes
 
@@ -115,15 +121,15 @@ class Lab:
     def use_hagate(self, settings=None):
         """Puts hagate on both gateways (not started). Returns (gw1, gw2)."""
         settings = settings or Settings()
-        return self._use({name: Hagate(self, name, settings) for name in GATEWAYS})
+        return self._use(lambda name: Hagate(self, name, settings))
 
     def use_keepalived(self, advert=None):
-        return self._use({name: Keepalived(self, name, advert) for name in GATEWAYS})
+        return self._use(lambda name: Keepalived(self, name, advert))
 
-    def _use(self, agents):
+    def _use(self, make):
         self.reset_gateways()
-        self.agents = agents
-        return tuple(agents.values())
+        self.agents = {name: make(name) for name in GATEWAYS}
+        return tuple(self.agents.values())
 
     def reset_gateways(self):
         """Kills the agents and leaves both gateways as after a boot, with good cables."""
@@ -164,6 +170,10 @@ class Lab:
             self._server = self.processes.start(
                 in_ns(self.ns("srv"), BUILD / "lab" / "echo", "server", "::", ECHO_PORT))
         return self._server
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
 
 
 def need_root():

@@ -96,6 +96,7 @@ class Topology:
 
     def __init__(self, prefix):
         self.prefix = prefix
+        self._static = {}  # hypervisor -> fdb entries made by hand
 
     def ns(self, node):
         return self.prefix + node
@@ -130,20 +131,34 @@ class Topology:
             run("ip", "-force", "-batch", "-", check=False,
                 text_in="".join(f"netns del {name}\n" for name in mine))
 
-    def _links(self):
-        def veth(name, switch, peer, node, extra="", peer_extra=""):
-            return (f"link add {name} {extra} netns {self.ns(switch)} type veth "
-                    f"peer name {peer} {peer_extra} netns {self.ns(node)}")
+    def _veth(self, name, switch, peer, node, extra="", peer_extra=""):
+        return (f"link add {name} {extra} netns {self.ns(switch)} type veth "
+                f"peer name {peer} {peer_extra} netns {self.ns(node)}")
 
+    def _gateway_link(self, g, segment):
+        return self._veth(g.port(segment), g.hypervisor, NICS[segment], g.name,
+                          f"index {g.ifindex(segment)}", f"address {g.mac(segment)}")
+
+    def _links(self):
         for hypervisor in ("A", "B"):
             for segment in SEGMENTS:
-                yield veth(f"up-{segment}", hypervisor, f"{hypervisor}-{segment}", "phy")
+                yield self._veth(f"up-{segment}", hypervisor, f"{hypervisor}-{segment}", "phy")
         for g in GATEWAYS.values():
             for segment in SEGMENTS:
-                yield veth(g.port(segment), g.hypervisor, NICS[segment], g.name,
-                           f"index {g.ifindex(segment)}", f"address {g.mac(segment)}")
+                yield self._gateway_link(g, segment)
         for h in HOSTS.values():
-            yield veth(h.name, h.switch, "eth0", h.name, "", f"address {h.mac}")
+            yield self._veth(h.name, h.switch, "eth0", h.name, "", f"address {h.mac}")
+
+    def remove_nic(self, gateway, segment):
+        """The VM's NIC is unplugged, with the switch end."""
+        self.ip(gateway.hypervisor, f"link del {gateway.port(segment)}")
+
+    def add_nic(self, gateway, segment):
+        """A NIC with the same MAC is plugged in again. The wire must be attached anew."""
+        g = gateway
+        run("ip", "-batch", "-", text_in=self._gateway_link(g, segment) + "\n")
+        self.ip(g.hypervisor, f"link set {g.port(segment)} master {segment} up")
+        self._set_up_nic(g, segment)
 
     def ports(self, switch, segment):
         """All ports of one bridge; the uplinks come first."""
@@ -161,15 +176,17 @@ class Topology:
                 yield f"link set {port} up"
 
     def _set_up_gateway(self, g):
-        lines = ["link set lo up"]
-        for segment, nic in NICS.items():
-            lines.append(f"address add {g.address(segment)}/24 dev {nic}")
-            if segment in NET6:
-                lines.append(f"address add {g.address6(segment)}/64 dev {nic} nodad")
-            lines.append(f"link set {nic} up")
+        self.ip(g.name, "link set lo up")
+        for segment in SEGMENTS:
+            self._set_up_nic(g, segment)
+
+    def _set_up_nic(self, g, segment):
+        nic = NICS[segment]
+        lines = [f"address add {g.address(segment)}/24 dev {nic}", f"link set {nic} up"]
+        if segment in NET6:
+            lines.append(f"address add {g.address6(segment)}/64 dev {nic} nodad")
         self.ip(g.name, *lines)
-        for nic in NICS.values():
-            self._checksum_in_software(g.name, nic)
+        self._checksum_in_software(g.name, nic)
 
     def _set_up_host(self, h):
         far4, far6 = "default", "::/0"
@@ -193,22 +210,37 @@ class Topology:
         `virtual_macs` (segment -> MAC) are registered on both hypervisors' gateway
         ports, as both gateways have that address as their own.
         """
-        for hypervisor in ("A", "B"):
-            lines = []
-            for segment in SEGMENTS:
-                lines += self._static_lines(hypervisor, segment, virtual_macs.get(segment))
-            run("bridge", "-n", self.ns(hypervisor), "-batch", "-",
-                text_in="\n".join(lines) + "\n")
-            self.ip(hypervisor, *(f"link set {s} type bridge fdb_flush" for s in SEGMENTS))
+        for hypervisor, port, mac in self._registered(virtual_macs):
+            self._static.setdefault(hypervisor, []).append(f"{mac} dev {port} master")
+        for hypervisor, entries in self._static.items():
+            self._bridge(hypervisor, [*self._port_lines(hypervisor, "off"),
+                                      *(f"fdb replace {entry} static" for entry in entries)])
 
-    def _static_lines(self, hypervisor, segment, virtual_mac):
-        ports = self.ports(hypervisor, segment)
-        for port in ports:
-            flood = "on" if port.startswith("up-") else "off"
-            yield f"link set dev {port} learning off flood {flood}"
-        for port in ports[1:]:
-            gateway = GATEWAYS.get(port.partition("-")[0])
-            yield (f"fdb replace {gateway.mac(segment) if gateway else HOSTS[port].mac} "
-                   f"dev {port} master static")
-            if gateway and virtual_mac:
-                yield f"fdb replace {virtual_mac} dev {port} master static"
+    def make_learning(self):
+        """Back to switches that learn; the static entries go."""
+        for hypervisor, entries in self._static.items():
+            self._bridge(hypervisor, [*self._port_lines(hypervisor, "on"),
+                                      *(f"fdb del {entry}" for entry in entries)])
+        self._static = {}
+
+    def _bridge(self, switch, lines):
+        run("bridge", "-n", self.ns(switch), "-batch", "-", text_in="\n".join(lines) + "\n")
+        self.ip(switch, *(f"link set {s} type bridge fdb_flush" for s in SEGMENTS))
+
+    def _port_lines(self, hypervisor, learning):
+        """Frames for unknown addresses always go out by the uplink, the first port."""
+        for segment in SEGMENTS:
+            for number, port in enumerate(self.ports(hypervisor, segment)):
+                flood = "on" if number == 0 else learning
+                yield f"link set dev {port} learning {learning} flood {flood}"
+
+    @staticmethod
+    def _registered(virtual_macs):
+        for g in GATEWAYS.values():
+            for segment in SEGMENTS:
+                yield g.hypervisor, g.port(segment), g.mac(segment)
+                if segment in virtual_macs:
+                    yield g.hypervisor, g.port(segment), virtual_macs[segment]
+        for h in HOSTS.values():
+            if h.switch != "phy":
+                yield h.switch, h.name, h.mac

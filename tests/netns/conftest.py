@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fixtures: one lab a module, fresh agents for each test, logs when a test fails.
+
+A fresh start costs about a second and keeps tests from leaning on each other.
+"""
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "lab")]
+
+from agents import Settings  # noqa: E402
+from lab import Lab  # noqa: E402
+from procs import wait_for  # noqa: E402
+
+LAB = pytest.StashKey()
+
+
+@pytest.fixture(scope="module", name="lab")
+def _lab(request):
+    with Lab() as lab:
+        request.node.stash[LAB] = lab
+        yield lab
+
+
+@pytest.fixture(name="start")
+def _start(lab):
+    """start(Settings(...)) -> (gw1, gw2), both ready, gw1 active."""
+    def start(settings=None):
+        first, second = lab.use_hagate(settings or Settings())
+        first.start()
+        wait_for(first.is_active, 15, "gw1 to be active alone")
+        second.start()
+        wait_for(lambda: first.is_ready() and second.is_ready(), 15, "the pair to be ready")
+        return first, second
+    yield start
+    lab.reset_gateways()
+
+
+@pytest.fixture(name="pair")
+def _pair(start):
+    return start()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what the agents logged."""
+    outcome = yield
+    report = outcome.get_result()
+    lab = item.getparent(pytest.Module).stash.get(LAB, None)
+    if report.failed and lab:
+        report.sections.append(("agents' logs", lab.log_tails()))

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who serves after each fault, and what the traffic noticed.
+
+Bounds are generous: the figures belong to the benchmark.
+"""
+import pytest
+from agents import Settings
+from procs import wait_for
+from scenarios import CASES, measured, wait_steady
+from topology import GATEWAYS, VIP4
+from traffic import Echo, arp_entry, who_answers
+
+GAP_MAX_MS = 2000
+GRACE_MS = 2000  # agent_grace
+BY_NAME = {case.name: case for case in CASES}
+MAC1, MAC2 = GATEWAYS["gw1"].mac("lan"), GATEWAYS["gw2"].mac("lan")
+
+
+def run_case(lab, pair, name, address=None):
+    """Does the fault under traffic; returns the report."""
+    first, second = pair
+    case = BY_NAME[name]
+    with Echo(lab, case.host, address=address) as echo:
+        wait_steady(echo)
+        return measured(echo, lambda: case.fault(lab, first, second),
+                        lambda: case.until(lab, first, second))
+
+
+def assert_second_owns(lab, second):
+    assert who_answers(lab, "hB", VIP4["lan"]) == {MAC2}
+    assert second.status()["serving"] is True
+
+
+@pytest.mark.parametrize("name, reason", [
+    ("power-off", "silence"), ("lan-link", "consent"), ("wan-link", "consent"),
+])
+def test_takeover(lab, pair, name, reason):
+    report = run_case(lab, pair, name)
+    assert report["gap_ms"] < GAP_MAX_MS
+    assert_second_owns(lab, pair[1])
+    assert pair[1].status()["reason"] == reason
+
+
+def test_takeover_ipv6(lab, pair):
+    report = run_case(lab, pair, "power-off", lab.host("srv").address6)
+    assert 0 < report["lost"] and report["gap_ms"] < GAP_MAX_MS
+
+
+def test_hosts_arp_entries_move(lab, pair):
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        assert arp_entry(lab, "hB", VIP4["lan"]) == MAC1
+        measured(echo, pair[0].power_off, pair[1].is_active)
+        assert arp_entry(lab, "hB", VIP4["lan"]) == MAC2
+
+
+@pytest.mark.parametrize("name", ["agent-killed", "agent-stopped"])
+def test_dead_or_hung_agent_leaves_one_owner(lab, pair, name):
+    report = run_case(lab, pair, name)
+    assert report["gap_ms"] < GAP_MAX_MS
+    assert_second_owns(lab, pair[1])
+    assert pair[1].status()["reason"] == "hung-agent"
+
+
+def test_hung_agent_that_wakes_stays_silent(lab, pair):
+    first, second = pair
+    run_case(lab, pair, "agent-stopped")
+    first.resume()
+    first.wait_role("standby")
+    assert_second_owns(lab, second)
+
+
+def test_agent_restart_within_grace_is_not_noticed(lab, pair):
+    first, second = pair
+    before = first.status()
+    report = run_case(lab, pair, "agent-restart")
+    after = first.status()
+    assert report["lost"] == 0
+    assert after["epoch"] == before["epoch"] and after["serving"] is True
+    assert second.role() == "standby"
+
+
+def test_handover_loses_at_most_one(lab, pair):
+    report = run_case(lab, pair, "handover")
+    assert report["lost"] <= 1
+    assert_second_owns(lab, pair[1])
+
+
+def test_failback_loses_at_most_one(lab, start):
+    first, second = start(Settings(failback=True, failback_delay="1s"))
+    first.power_off()
+    wait_for(second.is_active, 10, "gw2 to take over")
+    with Echo(lab, "hA") as echo:
+        wait_steady(echo)
+        report = measured(echo, first.power_on, first.is_active)
+    assert report["lost"] <= 1
+    assert who_answers(lab, "hA", VIP4["lan"]) == {MAC1}
+    assert second.role() in ("draining", "standby")
+
+
+def test_no_failback_when_disabled(lab, pair):
+    first, second = pair
+    first.power_off()
+    wait_for(second.is_active, 10, "gw2 to take over")
+    first.power_on()
+    first.wait_role("standby")
+    assert second.is_active()
+
+
+def test_lost_heartbeat_segment_is_no_reason(lab, pair):
+    first, second = pair
+    epoch = first.epoch()
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        lab.wire.set_link("gw1", "ha", False)
+        wait_for(lambda: not port(first, "ha")["peer_heard"], 5, "gw1 to miss gw2 on ha")
+        report = echo.report()
+        lab.wire.set_link("gw1", "ha", True)
+        wait_for(lambda: port(first, "ha")["peer_heard"], 5, "gw1 to hear gw2 on ha again")
+    assert report["lost"] == 0
+    assert first.epoch() == epoch and first.is_active()
+
+
+def port(agent, name):
+    return next(p for p in agent.status()["ports"] if p["name"] == name)
+
+
+def test_lossy_network_is_no_reason(lab, pair):
+    """A tenth of all frames lost and a tenth doubled in both directions, on all ports."""
+    first, second = pair
+    epoch = first.epoch()
+    for node in GATEWAYS:
+        for segment in ("lan", "wan", "ha"):
+            lab.wire.set_port(node, segment, loss=(100, 100), duplicate=(100, 100))
+    with Echo(lab, "hB", rate=1000) as echo:
+        wait_for(lambda: echo.ask("state")["sent"] > 3000, 10, "three seconds of traffic")
+        report = echo.report()
+    assert report["lost"] and report["duplicate"], "the cables did their worst"
+    assert first.epoch() == epoch and first.is_active() and second.role() == "standby"
+
+
+def test_both_started_at_once(lab, start):
+    """The preferred one serves, and only it."""
+    first, second = lab.use_hagate(Settings())
+    lab.start_agents()
+    assert first.is_active() and second.role() == "standby"
+    assert who_answers(lab, "hB", VIP4["lan"]) == {MAC1}
+
+
+def test_both_lose_power_and_return(lab, pair):
+    first, second = pair
+    epoch = int(first.epoch(), 16)
+    for agent in pair:
+        agent.power_off()
+    for agent in pair:
+        agent.power_on()
+    wait_for(lambda: len(lab.active()) == 1, 10, "one active node")
+    assert int(lab.active()[0].epoch(), 16) > epoch, "an epoch was used twice"
+
+
+def test_thousand_vips(lab, start):
+    vips = {"lan": ["10.1.0.1/24"] + [f"10.101.{i // 250}.{i % 250 + 1}/32" for i in range(499)],
+            "wan": ["10.2.0.1/24"] + [f"10.102.{i // 250}.{i % 250 + 1}/32" for i in range(499)]}
+    pair = start(Settings(vips=vips))
+    lab.wire.forget()
+    report = run_case(lab, pair, "power-off")
+    assert report["gap_ms"] < GAP_MAX_MS
+    for address in ("10.1.0.1", "10.101.0.1", "10.101.1.249"):
+        assert who_answers(lab, "hB", address) == {MAC2}
+    lan = {vip.partition("/")[0] for vip in vips["lan"]}
+    wait_for(lambda: lan <= announced(lab, "gw2", "lan"), 10, "all lan VIPs to be announced")
+
+
+def announced(lab, node, segment):
+    return {one.address for kind in ("arp-request", "arp-reply")
+            for one in lab.wire.seen(node, kind) if one.segment == segment}
