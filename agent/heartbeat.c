@@ -101,6 +101,14 @@ static void fill_head(const struct hg_heartbeat *heartbeat, struct hg_wire_head 
 	head->key_id = htobe32(key->id);
 }
 
+static void sign(const void *frame, int length, const struct hg_key *key, __u8 *ret_tag)
+{
+	__u64 tag[2];
+
+	hg_siphash(frame, (length - HG_WIRE_TAG_LEN) / 8, key->tx, tag);
+	memcpy(ret_tag, tag, sizeof(tag));
+}
+
 static void put_frame(struct hg_heartbeat *heartbeat, const void *frame, int length)
 {
 	ssize_t sent = send(heartbeat->fd, frame, length, MSG_DONTWAIT);
@@ -117,7 +125,7 @@ void hg_heartbeat_send_short(struct hg_heartbeat *heartbeat, struct hg_wire_shor
 	if (heartbeat->fd < 0)
 		return;
 	fill_head(heartbeat, &frame->head, HG_WIRE_SHORT, key);
-	hg_siphash_128_48(key->tx, &frame->head, frame->tag);
+	sign(frame, HG_WIRE_SHORT, key, frame->tag);
 	put_frame(heartbeat, frame, HG_WIRE_SHORT);
 }
 
@@ -127,6 +135,6 @@ void hg_heartbeat_send_long(struct hg_heartbeat *heartbeat, struct hg_wire_long 
 	if (heartbeat->fd < 0)
 		return;
 	fill_head(heartbeat, &frame->head, HG_WIRE_LONG, key);
-	hg_siphash_128_240(key->tx, &frame->head, frame->tag);
+	sign(frame, HG_WIRE_LONG, key, frame->tag);
 	put_frame(heartbeat, frame, HG_WIRE_LONG);
 }

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -248,57 +247,6 @@ static int pin_maps(const char *pin, const struct hg_map_set *set, __u64 hash, c
 	return pin_map(pin, meta, error);
 }
 
-static int find_fd(const struct hg_loader *loader, const char *name)
-{
-	return bpf_object__find_map_fd_by_name(loader->gate->obj, name);
-}
-
-static size_t mapped_len(size_t count, size_t size)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-
-	return (count * size + page - 1) / page * page;
-}
-
-static int map_array(const struct hg_loader *loader, const char *name, size_t count, size_t size,
-		     void *ret, struct hg_error *error)
-{
-	void *memory;
-
-	memory = mmap(NULL, mapped_len(count, size), PROT_READ | PROT_WRITE, MAP_SHARED,
-		      find_fd(loader, name), 0);
-	if (memory == MAP_FAILED)
-		return hg_loader_fail(error, -errno, "cannot map %s into memory: %s", name,
-				      strerror(errno));
-	*(void **)ret = memory;
-	return 0;
-}
-
-static int fill_maps(struct hg_loader *loader, struct hg_error *error)
-{
-	struct hg_maps *maps = &loader->maps;
-	int err;
-
-	maps->port_fd = find_fd(loader, "hg_port");
-	maps->addr4_fd = find_fd(loader, "hg_addr4");
-	maps->addr6_fd = find_fd(loader, "hg_addr6");
-	maps->key_fd = find_fd(loader, "hg_key");
-	maps->stats_fd = find_fd(loader, "hg_stats");
-	maps->events_fd = find_fd(loader, "hg_events");
-	if (maps->port_fd < 0 || maps->addr4_fd < 0 || maps->addr6_fd < 0 || maps->key_fd < 0 ||
-	    maps->stats_fd < 0 || maps->events_fd < 0)
-		return hg_loader_fail(error, -ENOENT, "the gate lacks a map of abi.h");
-	err = map_array(loader, HG_STATE_MAP, HG_GROUPS_MAX, sizeof(*maps->state), &maps->state,
-			error);
-	if (!err)
-		err = map_array(loader, "hg_peer", HG_PEERS_MAX, sizeof(*maps->peer), &maps->peer,
-				error);
-	if (!err)
-		err = map_array(loader, "hg_path", HG_PEERS_MAX * HG_SLOTS_MAX, sizeof(*maps->path),
-				&maps->path, error);
-	return err;
-}
-
 static int load_set(struct hg_loader *loader, const struct hg_loader_options *options,
 		    bool *ret_is_adopted, struct hg_error *error)
 {
@@ -340,6 +288,7 @@ int hg_loader_open(const struct hg_loader_options *options, struct hg_loader **r
 	loader = calloc(1, sizeof(*loader));
 	if (!loader)
 		return hg_loader_fail(error, -ENOMEM, "no memory");
+	hg_maps_init(&loader->maps);
 	snprintf(loader->pin, sizeof(loader->pin), "%s", options->pin);
 	err = hg_bpffs_enter(options->pin, true, &lock, error);
 	if (!err)
@@ -347,7 +296,7 @@ int hg_loader_open(const struct hg_loader_options *options, struct hg_loader **r
 	if (!err)
 		err = load_set(loader, options, &is_adopted, error);
 	if (!err)
-		err = fill_maps(loader, error);
+		err = hg_maps_open(loader->pin, &loader->maps, error);
 	hg_bpffs_leave(lock);
 	if (err) {
 		hg_loader_free(loader);
@@ -361,22 +310,11 @@ int hg_loader_open(const struct hg_loader_options *options, struct hg_loader **r
 	return 0;
 }
 
-static void unmap(volatile void *memory, size_t count, size_t size)
-{
-	if (memory)
-		munmap((void *)memory, mapped_len(count, size));
-}
-
 void hg_loader_free(struct hg_loader *loader)
 {
-	struct hg_maps *maps;
-
 	if (!loader)
 		return;
-	maps = &loader->maps;
-	unmap(maps->state, HG_GROUPS_MAX, sizeof(*maps->state));
-	unmap(maps->peer, HG_PEERS_MAX, sizeof(*maps->peer));
-	unmap(maps->path, HG_PEERS_MAX * HG_SLOTS_MAX, sizeof(*maps->path));
+	hg_maps_close(&loader->maps);
 	egress_bpf__destroy(loader->egress);
 	gate_bpf__destroy(loader->gate);
 	free(loader);

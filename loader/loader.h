@@ -81,6 +81,13 @@ struct hg_attachment {
 };
 int hg_loader_query(const char *pin, int ifindex, struct hg_attachment *ret);
 
+/* The maps of a pin directory without any program: for the agent, whose programs
+ * were loaded by another process. -ENOENT: nothing is pinned there. */
+int hg_maps_open(const char *pin, struct hg_maps *ret, struct hg_error *error);
+void hg_maps_close(struct hg_maps *maps);
+/* Nothing open: safe to close. */
+void hg_maps_init(struct hg_maps *maps);
+
 /* Map access. Keys and values as in abi.h; 0 or -errno. */
 int hg_maps_set_port(const struct hg_maps *maps, int ifindex, const struct hg_port *port);
 int hg_maps_delete_port(const struct hg_maps *maps, int ifindex);

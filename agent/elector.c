@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Drives the election core: reads what the data path recorded, steps, carries out
+ * the actions in their order. Words of hg_state are written here and nowhere else in
+ * the agent (but agent_seen, which every step refreshes).
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "agent.h"
+#include "log.h"
+
+/* A tag that does not verify counts as a sign of another key for so long. */
+#define WRONG_KEY_NS (3ull * 1000 * 1000 * 1000)
+
+static const char *const why_text[] = {
+#define X(id, name, text) [HG_WHY_##id] = text,
+	HG_TRANSITION_REASONS(X)
+#undef X
+};
+
+static void observe(struct hg_agent *agent, struct hg_obs *ret)
+{
+	const volatile struct hg_state *state = agent->maps.state;
+	const volatile struct hg_peer *peer = agent->maps.peer;
+	uint64_t now = hg_now().ns;
+
+	*ret = (struct hg_obs){
+		.lease_until = { state->lease_until },
+		.fence_epoch = state->fence_epoch,
+		.epoch = state->epoch,
+		.drain_until = { state->drain_until },
+		.last_grant = { state->last_grant },
+		.heard = { peer->heard },
+		.request = { peer->request },
+		.request_epoch = peer->request_epoch,
+		.agent_age = { peer->agent_age },
+		.fenced_epoch = peer->fenced_epoch,
+		.fenced_stamp = { peer->fenced_stamp },
+		.is_wrong_key = agent->peer && peer->unauthentic &&
+				now < peer->unauthentic + WRONG_KEY_NS,
+	};
+}
+
+void hg_elector_config(const struct hg_agent *agent, struct hg_elect_config *ret)
+{
+	const struct hg_cluster_config *cluster = &agent->setup->cluster;
+
+	*ret = (struct hg_elect_config){
+		.node = agent->self->id,
+		.priority = agent->self->priority,
+		.mode = agent->setup->node.mode,
+		.isolation = cluster->isolation,
+		.has_peer = agent->peer != NULL,
+		.is_failback = cluster->is_failback,
+		.failback_delay = cluster->failback_delay,
+		.interval = cluster->interval,
+		.lease = cluster->lease,
+		.hello = HG_MS(100),
+		.agent_grace = cluster->agent_grace,
+		.drain = cluster->drain,
+		.margin = { 200000 },
+		.drift_ppm = 10000,
+		.handover_timeout = HG_MS(1000),
+	};
+}
+
+/* The lease only moves forward, and only while it has not ended (protocol: continuity). */
+static void renew_lease(volatile struct hg_state *state, struct hg_time until)
+{
+	uint64_t lease = state->lease_until;
+
+	while (hg_now().ns < lease && lease < until.ns)
+		if (__atomic_compare_exchange_n(&state->lease_until, &lease, until.ns, false,
+						__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			return;
+}
+
+static void put_word(volatile __u64 *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
+}
+
+static void on_served(struct hg_agent *agent)
+{
+	uint64_t request = agent->maps.peer->request;
+	uint64_t now = hg_now().ns;
+
+	agent->failover.count++;
+	agent->failover.last_ms = request && now > request ? (now - request) / 1e6 : -1;
+	agent->failover.last_why = agent->elect.why;
+	clock_gettime(CLOCK_REALTIME, &agent->failover.last_at);
+}
+
+static void on_transition(struct hg_agent *agent, const struct hg_action *act)
+{
+	volatile struct hg_state *state = agent->maps.state;
+	struct hg_history_event event = {
+		.at = hg_now(),
+		.type = HG_HISTORY_TRANSITION,
+		.from = act->transition.from,
+		.to = act->transition.to,
+		.why = act->transition.why,
+		.epoch = agent->elect.epoch,
+	};
+	const char *from = hg_elect_state_name(event.from), *to = hg_elect_state_name(event.to);
+
+	state->role = hg_elect_role(&agent->elect);
+	state->why = event.why;
+	if (event.from != event.to) {
+		state->since = event.at.ns;
+		clock_gettime(CLOCK_REALTIME, &agent->since_wall);
+	}
+	snprintf(event.text, sizeof(event.text), "%s -> %s: %s", from, to, why_text[event.why]);
+	hg_notice("%s (epoch 0x%016" PRIx64 ")", event.text, event.epoch);
+	hg_control_broadcast(agent->control,
+			     hg_status_event(hg_history_add(&agent->history, &event)));
+	sd_notifyf(0, "STATUS=%s: %s", to, why_text[event.why]);
+}
+
+static void on_handover_done(struct hg_agent *agent, const struct hg_action *act)
+{
+	struct hg_control_request *req = agent->handover;
+
+	agent->handover = NULL;
+	if (!req)
+		return;
+	if (!act->done.is_ok)
+		hg_control_fail(req, "%s%s", why_text[act->done.why],
+				agent->elect.is_maintenance
+					? "; maintenance is on: hands over as soon as it can"
+					: "");
+	else
+		hg_control_done(req, "%s%s%s",
+				agent->elect.is_maintenance ? "maintenance is on" : "",
+				agent->elect.is_maintenance ? "; " : "handed over: ",
+				why_text[act->done.why]);
+}
+
+static void act(struct hg_agent *agent, const struct hg_action *action)
+{
+	volatile struct hg_state *state = agent->maps.state;
+
+	switch (action->type) {
+	case HG_ACT_CLAIM_EPOCH:
+		put_word(&state->lease_until, 0);
+		put_word(&state->epoch, action->epoch);
+		break;
+	case HG_ACT_SERVE:
+		put_word(&state->lease_until, action->until.ns);
+		on_served(agent);
+		break;
+	case HG_ACT_RENEW:
+		renew_lease(state, action->until);
+		break;
+	case HG_ACT_RELEASE_EPOCH:
+		put_word(&state->epoch, 0);
+		put_word(&state->lease_until, 0);
+		break;
+	case HG_ACT_ANNOUNCE:
+		hg_vips_announce(agent);
+		break;
+	case HG_ACT_ADDRESSES_ADD:
+		hg_vips_add(agent);
+		break;
+	case HG_ACT_ADDRESSES_REMOVE:
+		hg_vips_remove(agent);
+		break;
+	case HG_ACT_SEND_CLAIM:
+		hg_peer_send_short(agent, HG_WIRE_CLAIM, action->epoch);
+		break;
+	case HG_ACT_SEND_PROBE:
+		hg_peer_send_short(agent, HG_WIRE_PROBE, agent->maps.state->fence_epoch);
+		break;
+	case HG_ACT_SEND_REQUEST:
+		hg_peer_send_short(agent, HG_WIRE_REQUEST, agent->elect.epoch);
+		break;
+	case HG_ACT_SEND_HELLO:
+		hg_peer_send_hello(agent);
+		break;
+	case HG_ACT_TRANSITION:
+		on_transition(agent, action);
+		break;
+	case HG_ACT_HANDOVER_DONE:
+		on_handover_done(agent, action);
+		break;
+	case HG_ACTS:
+		break;
+	}
+}
+
+static void set_deadline(struct hg_agent *agent)
+{
+	struct hg_time deadline = hg_elect_deadline(&agent->elect, &agent->obs);
+	uint64_t usec = deadline.ns == UINT64_MAX ? UINT64_MAX : (deadline.ns + 999) / 1000;
+
+	sd_event_source_set_time(agent->deadline, usec);
+	sd_event_source_set_enabled(agent->deadline, SD_EVENT_ON);
+}
+
+void hg_elector_step(struct hg_agent *agent, struct hg_elect_event *ev)
+{
+	struct hg_actions actions;
+
+	do {
+		observe(agent, &ev->obs);
+		ev->now = hg_now();
+		agent->obs = ev->obs;
+		put_word(&agent->maps.state->agent_seen, ev->now.ns);
+		hg_elect_step(&agent->elect, ev, &actions);
+		for (unsigned int i = 0; i < actions.count; i++)
+			act(agent, &actions.list[i]);
+		*ev = (struct hg_elect_event){ .type = HG_EV_TICK };
+	} while (actions.again);
+	set_deadline(agent);
+}
+
+void hg_elector_event(struct hg_agent *agent, enum hg_elect_event_type type)
+{
+	struct hg_elect_event ev = { .type = type };
+
+	if (type == HG_EV_START || type == HG_EV_CONFIG)
+		hg_elector_config(agent, &ev.config);
+	if (type == HG_EV_START)
+		ev.epoch_counter = agent->epoch_first;
+	hg_elector_step(agent, &ev);
+}

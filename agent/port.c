@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Ports on their NICs: which NIC, whether its link is up, whether the right peer is
+ * heard on it, and in plain words what is wrong with it.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "agent.h"
+#include "log.h"
+
+/* A port counts as heard, or as miswired, for so long after the last frame. */
+#define HEARD_NS (500ull * 1000 * 1000)
+#define WIRING_NS (2ull * 1000 * 1000 * 1000)
+
+int hg_port_by_ifindex(const struct hg_agent *agent, int ifindex)
+{
+	for (unsigned int slot = 0; slot < agent->port_count; slot++)
+		if (agent->port[slot].has_nic && agent->port[slot].nic.ifindex == ifindex)
+			return slot;
+	return -1;
+}
+
+bool hg_port_is_peer_heard(const struct hg_agent *agent, unsigned int slot)
+{
+	uint64_t heard = agent->maps.path[slot].heard;
+
+	return heard && hg_now().ns < heard + HEARD_NS;
+}
+
+int hg_port_init(struct hg_agent *agent)
+{
+	const struct hg_setup *setup = agent->setup;
+	int self = hg_cluster_find_node(&setup->cluster, setup->node.node);
+
+	if (self < 0)
+		return -EINVAL;
+	agent->self = &setup->cluster.node[self];
+	agent->peer = setup->cluster.node_count > 1 ? &setup->cluster.node[!self] : NULL;
+	memset(agent->port, 0, sizeof(agent->port));
+	agent->port_count = setup->node.port_count;
+	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
+		struct hg_agent_port *port = &agent->port[slot];
+		int index = hg_cluster_find_port(&setup->cluster, setup->node.port[slot].name);
+
+		if (index < 0)
+			return -EINVAL;
+		port->node = &setup->node.port[slot];
+		port->name = port->node->name;
+		port->index = index;
+		port->cluster = &setup->cluster.port[index];
+		hg_heartbeat_init(&port->heartbeat);
+	}
+	return 0;
+}
+
+void hg_port_done(struct hg_agent *agent)
+{
+	for (unsigned int slot = 0; slot < agent->port_count; slot++)
+		hg_heartbeat_close(&agent->port[slot].heartbeat);
+	hg_port_forget_filters(agent);
+}
+
+/* Addresses or NICs changed: what may be learnt is worked out again when needed. */
+void hg_port_forget_filters(struct hg_agent *agent)
+{
+	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
+		hg_neigh_filter_free(agent->port[slot].neigh_filter);
+		agent->port[slot].neigh_filter = NULL;
+	}
+}
+
+void hg_port_set_map(struct hg_agent *agent, unsigned int slot)
+{
+	const struct hg_agent_port *port = &agent->port[slot];
+	struct hg_port value = { .slot = slot, .id = hg_port_id(port->name) };
+	int err;
+
+	memcpy(value.mac, port->nic.mac, sizeof(value.mac));
+	hg_vips_vmac(agent, slot, value.vmac);
+	value.flags = port->cluster->is_heartbeat ? HG_PORT_HEARTBEAT : 0;
+	snprintf(value.name, sizeof(value.name), "%s", port->name);
+	err = hg_maps_set_port(&agent->maps, port->nic.ifindex, &value);
+	if (err)
+		hg_error("port %s: the data path does not know its NIC: %s", port->name,
+			 strerror(-err));
+}
+
+static void open_heartbeat(struct hg_agent *agent, unsigned int slot)
+{
+	struct hg_agent_port *port = &agent->port[slot];
+	struct hg_heartbeat_options options = {
+		.ifname = port->nic.ifname,
+		.port = port->name,
+		.self = &agent->self->address[port->index],
+		.udp_port = agent->setup->cluster.heartbeat_port,
+	};
+
+	if (!port->cluster->is_heartbeat || !agent->peer || !port->has_nic)
+		return;
+	options.peer = &agent->peer->address[port->index];
+	port->heartbeat_err = hg_heartbeat_open(&port->heartbeat, &options);
+}
+
+void hg_port_bind(struct hg_agent *agent, unsigned int slot, const struct hg_setup_port *setup)
+{
+	struct hg_agent_port *port = &agent->port[slot];
+
+	port->has_nic = setup->has_nic;
+	port->is_attached = !setup->err;
+	port->nic = setup->nic;
+	snprintf(port->trouble, sizeof(port->trouble), "%s", setup->text);
+	if (!port->has_nic)
+		return;
+	hg_port_set_map(agent, slot);
+	open_heartbeat(agent, slot);
+	hg_vips_set_port(agent, slot);
+}
+
+/* --- what netlink says ------------------------------------------------------------ */
+
+static void on_nic_gone(struct hg_agent *agent, unsigned int slot,
+			const struct hg_netlink_link *link)
+{
+	struct hg_agent_port *port = &agent->port[slot];
+
+	hg_maps_delete_port(&agent->maps, port->nic.ifindex);
+	hg_heartbeat_close(&port->heartbeat);
+	hg_neigh_forget(agent->neigh, slot);
+	port->has_nic = port->is_attached = port->nic.has_link = false;
+	snprintf(port->trouble, sizeof(port->trouble), "NIC %s is gone; attach it again",
+		 link->name);
+	hg_vips_set_port(agent, slot);
+	hg_port_judge(agent);
+}
+
+static void on_nic_changed(struct hg_agent *agent, unsigned int slot,
+			   const struct hg_netlink_link *link)
+{
+	struct hg_agent_port *port = &agent->port[slot];
+	bool is_renamed = strcmp(port->nic.ifname, link->name);
+	bool is_new_mac = memcmp(port->nic.mac, link->mac, sizeof(link->mac));
+	bool is_link_changed = port->nic.has_link != link->has_link;
+
+	if (is_renamed)
+		hg_notice("port %s: NIC %s is called %s now", port->name, port->nic.ifname,
+			  link->name);
+	snprintf(port->nic.ifname, sizeof(port->nic.ifname), "%s", link->name);
+	memcpy(port->nic.mac, link->mac, sizeof(port->nic.mac));
+	port->nic.is_up = link->is_up;
+	port->nic.has_link = link->has_link;
+	if (is_new_mac) {
+		hg_port_set_map(agent, slot);
+		hg_vips_set_port(agent, slot);
+	}
+	if (is_link_changed)
+		hg_port_judge(agent);
+}
+
+void hg_port_on_link(void *context, const struct hg_netlink_link *link, bool is_deleted)
+{
+	struct hg_agent *agent = context;
+	int slot = hg_port_by_ifindex(agent, link->ifindex);
+
+	if (slot >= 0 && is_deleted) {
+		on_nic_gone(agent, slot, link);
+		return;
+	}
+	if (slot >= 0) {
+		on_nic_changed(agent, slot, link);
+		return;
+	}
+	if (is_deleted)
+		return;
+	for (unsigned int i = 0; i < agent->port_count; i++) {
+		if (agent->port[i].has_nic)
+			continue;
+		hg_reload_start(agent, NULL); /* a NIC appeared: it may be the missing one */
+		return;
+	}
+}
+
+/* --- faults ----------------------------------------------------------------------- */
+
+static void find_misbinding(struct hg_agent *agent, struct hg_agent_port *port)
+{
+	const struct hg_ip *address = &agent->self->address[port->index];
+	const struct hg_worker_address *elsewhere = NULL;
+
+	port->is_misbound = false;
+	if (!address->family || !port->has_nic)
+		return;
+	for (size_t i = 0; i < agent->own_count; i++) {
+		const struct hg_worker_address *own = &agent->own[i];
+
+		if (own->ip.family != address->family ||
+		    memcmp(own->ip.addr, address->addr, address->family == 4 ? 4 : 16))
+			continue;
+		if (own->ifindex == port->nic.ifindex)
+			return;
+		elsewhere = own;
+	}
+	if (!elsewhere)
+		return;
+	port->is_misbound = true;
+	if (!if_indextoname(elsewhere->ifindex, port->misbound_on))
+		snprintf(port->misbound_on, sizeof(port->misbound_on), "#%d", elsewhere->ifindex);
+}
+
+static bool is_miswired(const struct hg_agent *agent, unsigned int slot)
+{
+	uint64_t wiring = agent->maps.path[slot].wiring;
+
+	return wiring && hg_now().ns < wiring + WIRING_NS;
+}
+
+static const char *name_by_id(const struct hg_agent *agent, uint32_t id)
+{
+	for (unsigned int slot = 0; slot < agent->port_count; slot++)
+		if (hg_port_id(agent->port[slot].name) == id)
+			return agent->port[slot].name;
+	return "a port this node does not have";
+}
+
+/* The worst first. Nothing here changes state; it only finds words. */
+static void describe_fault(struct hg_agent *agent, unsigned int slot, char *ret, size_t size)
+{
+	const struct hg_agent_port *port = &agent->port[slot];
+	const char *peer = agent->peer ? agent->peer->name : "peer";
+	char address[INET6_ADDRSTRLEN] = "";
+	const struct hg_ip *own = &agent->self->address[port->index];
+
+	*ret = '\0';
+	if (own->family)
+		inet_ntop(own->family == 4 ? AF_INET : AF_INET6, own->addr, address,
+			  sizeof(address));
+	if (*port->trouble)
+		snprintf(ret, size, "port %s: %.200s", port->name, port->trouble);
+	else if (port->is_misbound)
+		snprintf(
+			ret, size,
+			"port %s is bound to %s, but its address %s is on %s: the NICs are crossed "
+			"in node.yaml; swap them and run `hagate reload`",
+			port->name, port->nic.ifname, address, port->misbound_on);
+	else if (is_miswired(agent, slot))
+		snprintf(
+			ret, size,
+			"port %s (%s) hears frames of %s's port %s: the cables or NICs are crossed on "
+			"one of the nodes; compare `hagate ports` of both",
+			port->name, port->nic.ifname, peer,
+			name_by_id(agent, agent->maps.path[slot].wiring_port));
+	else if (!port->nic.is_up)
+		snprintf(ret, size, "port %s: %s is down; `ip link set %s up`", port->name,
+			 port->nic.ifname, port->nic.ifname);
+	else if (!port->nic.has_link)
+		snprintf(ret, size, "port %s: %s has no link; check the cable or the vSwitch port",
+			 port->name, port->nic.ifname);
+	else if (port->heartbeat_err == -EADDRNOTAVAIL)
+		snprintf(ret, size, "port %s: address %s is not configured on %s", port->name,
+			 address, port->nic.ifname);
+	else if (port->heartbeat_err)
+		snprintf(ret, size, "port %s: heartbeat: %s", port->name,
+			 strerror(-port->heartbeat_err));
+	else if (port->cluster->is_heartbeat && agent->peer && hg_peer_is_heard(agent) &&
+		 !hg_port_is_peer_heard(agent, slot))
+		snprintf(ret, size,
+			 "port %s: %s is not heard on this segment, though on others; look at the "
+			 "switch between %s and its NIC",
+			 port->name, peer, port->nic.ifname);
+}
+
+static void collect_stray(struct hg_agent *agent, unsigned int slot)
+{
+	struct hg_stat stats[HG_R_COUNT];
+
+	if (hg_maps_get_stats(&agent->maps, slot, stats))
+		return;
+	agent->port[slot].stray = stats[HG_R_TRANSIT_SILENT].packets +
+				  stats[HG_R_VIP_SILENT].packets + stats[HG_R_PASS_DRAIN].packets;
+}
+
+void hg_port_slow_tick(struct hg_agent *agent)
+{
+	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
+		struct hg_agent_port *port = &agent->port[slot];
+		char fault[sizeof(port->fault)];
+
+		if (port->heartbeat_err)
+			open_heartbeat(agent, slot);
+		find_misbinding(agent, port);
+		collect_stray(agent, slot);
+		describe_fault(agent, slot, fault, sizeof(fault));
+		if (strcmp(fault, port->fault)) {
+			memcpy(port->fault, fault, sizeof(fault));
+			hg_agent_note(agent, HG_HISTORY_FAULT, "%s%s%s", *fault ? fault : "port ",
+				      *fault ? "" : port->name, *fault ? "" : ": well again");
+		}
+	}
+}
+
+void hg_port_judge(struct hg_agent *agent)
+{
+	struct hg_health_port list[HG_SLOTS_MAX];
+	struct hg_health_facts facts = { .count = agent->port_count, .port = list };
+	struct hg_elect_event ev = { .type = HG_EV_HEALTH };
+	bool is_heard = hg_peer_is_heard(agent);
+
+	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
+		const struct hg_agent_port *port = &agent->port[slot];
+
+		list[slot] = (struct hg_health_port){
+			.has_link = port->nic.is_up && port->nic.has_link,
+			.is_attached = port->is_attached,
+			.is_heartbeat = port->cluster->is_heartbeat,
+			.is_peer_heard = hg_port_is_peer_heard(agent, slot),
+			.has_wiring_fault = is_miswired(agent, slot),
+			.is_misbound = port->is_misbound,
+		};
+		facts.is_peer_misbound |= is_heard && port->hello.flags & HG_HELLO_F_MISBOUND;
+	}
+	agent->health = hg_health_judge(&facts);
+	if (agent->health.score == agent->elect.health &&
+	    agent->health.is_fit == agent->elect.is_fit)
+		return;
+	ev.self.health = agent->health.score;
+	ev.self.is_fit = agent->health.is_fit;
+	hg_elector_step(agent, &ev);
+}

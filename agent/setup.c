@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See setup.h. */
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "agent/keyfile.h"
+#include "setup.h"
+
+struct hg_setup *hg_setup_new(void)
+{
+	struct hg_setup *setup = mmap(NULL, sizeof(*setup), PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return setup == MAP_FAILED ? NULL : setup;
+}
+
+void hg_setup_free(struct hg_setup *setup)
+{
+	if (!setup)
+		return;
+	sodium_memzero(setup->key, sizeof(setup->key));
+	munmap(setup, sizeof(*setup));
+}
+
+void hg_setup_config(const struct hg_node_config *node, const struct hg_cluster_config *cluster,
+		     struct hg_config *ret)
+{
+	unsigned int peer = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->lease_ns = cluster->lease.ns;
+	ret->agent_grace_ns = cluster->agent_grace.ns;
+	ret->drain_ns = cluster->drain.ns;
+	ret->udp_port = cluster->heartbeat_port;
+	memcpy(ret->failsafe_ports, cluster->failsafe, sizeof(ret->failsafe_ports));
+	ret->min_ttl = cluster->is_routed ? 1 : HG_WIRE_TTL;
+	ret->is_virtual = cluster->mac == HG_MAC_VIRTUAL;
+	for (unsigned int i = 0; i < cluster->node_count; i++) {
+		if (!strcmp(cluster->node[i].name, node->node))
+			ret->node = cluster->node[i].id;
+		else if (peer < HG_PEERS_MAX)
+			ret->peers[peer++] = cluster->node[i].id;
+	}
+}
+
+/* Reads both files and the key; diagnostics say what is wrong. */
+static int read_files(const char *node_path, struct hg_setup *setup, FILE *out)
+{
+	struct hg_cluster_config cluster;
+	struct hg_error error = { "" };
+	int err;
+
+	err = hg_config_read_node(node_path, &setup->node, out);
+	if (err)
+		return err;
+	err = hg_config_read_cluster(setup->node.cluster, &setup->node, &cluster, out);
+	if (err)
+		return err;
+	setup->cluster = cluster;
+	memcpy(setup->vip, cluster.vip, cluster.vip_count * sizeof(*cluster.vip));
+	hg_config_done(&cluster);
+	setup->cluster.vip = setup->vip;
+	err = hg_keyfile_read(setup->node.key, setup->key, &error);
+	if (err)
+		fprintf(out, "%s\n", error.text);
+	return err;
+}
+
+static void attach_ports(struct hg_loader *loader, struct hg_setup *setup)
+{
+	for (unsigned int slot = 0; slot < setup->node.port_count; slot++) {
+		const struct hg_node_port *port = &setup->node.port[slot];
+		struct hg_setup_port *ret = &setup->port[slot];
+		struct hg_error error = { "" };
+
+		ret->err = hg_nic_find(&port->nic, &ret->nic, &error);
+		ret->has_nic = !ret->err;
+		if (!ret->err)
+			ret->err = hg_loader_attach(loader, port->name, ret->nic.ifindex, port->xdp,
+						    &error);
+		snprintf(ret->text, sizeof(ret->text), "%.255s", ret->err ? error.text : "");
+	}
+}
+
+static int load(struct hg_setup *setup, FILE *out)
+{
+	struct hg_loader_options options = { .pin = setup->node.pin, .software = HG_VERSION };
+	struct hg_error error = { "" };
+	struct hg_loader *loader;
+	int err;
+
+	hg_setup_config(&setup->node, &setup->cluster, &options.config);
+	err = hg_loader_open(&options, &loader, &setup->is_adopted, &error);
+	if (err) {
+		fprintf(out, "%s\n", error.text);
+		return err;
+	}
+	attach_ports(loader, setup);
+	hg_loader_free(loader);
+	return 0;
+}
+
+int hg_setup_run(const char *node_path, struct hg_setup *setup, hg_setup_veto_fn veto,
+		 void *context)
+{
+	FILE *out = fmemopen(setup->diagnostics, sizeof(setup->diagnostics), "w");
+	const char *refusal;
+
+	if (!out)
+		return setup->err = -errno;
+	setup->err = read_files(node_path, setup, out);
+	refusal = setup->err || !veto ? NULL : veto(context, setup);
+	if (refusal) {
+		fprintf(out, "%s: %s\n", node_path, refusal);
+		setup->err = -EPERM;
+	}
+	if (!setup->err)
+		setup->err = load(setup, out);
+	fclose(out);
+	return setup->err;
+}
+
+int hg_setup_fork(const char *node_path, struct hg_setup *setup, hg_setup_veto_fn veto,
+		  void *context, pid_t *ret_pid)
+{
+	pid_t pid;
+
+	setup->err = -ECANCELED; /* stands when the child dies before it is done */
+	snprintf(setup->diagnostics, sizeof(setup->diagnostics),
+		 "the child that reads the files and loads the programs died\n");
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(hg_setup_run(node_path, setup, veto, context) ? 1 : 0);
+	}
+	*ret_pid = pid;
+	return 0;
+}
