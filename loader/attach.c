@@ -173,7 +173,7 @@ static int detach_port(const char *pin, const char *port, struct hg_error *error
 		return 0;
 	if (fd < 0)
 		return hg_loader_fail(error, fd, "%s: %s", path, strerror(-fd));
-	if (link.ifindex)
+	if (hg_link_is_here(&link))
 		hg_tc_detach(link.ifindex, 0);
 	hg_link_drop(path, fd);
 	return 0;

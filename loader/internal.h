@@ -81,6 +81,8 @@ struct hg_prog_name {
 };
 /* Returns the link's fd; -ENOENT; -EINVAL: not an XDP link. */
 int hg_link_open(const char *path, struct hg_link_info *ret);
+/* Is its NIC in this network namespace? An equal ifindex alone says nothing. */
+bool hg_link_is_here(const struct hg_link_info *link);
 int hg_xdp_get(int ifindex, struct hg_xdp_info *ret);
 void hg_prog_get_name(__u32 prog_id, struct hg_prog_name *ret);
 bool hg_prog_uses_map(__u32 prog_id, __u32 map_id);

@@ -57,6 +57,13 @@ int hg_xdp_get(int ifindex, struct hg_xdp_info *ret)
 	return 0;
 }
 
+bool hg_link_is_here(const struct hg_link_info *link)
+{
+	struct hg_xdp_info xdp;
+
+	return link->ifindex && !hg_xdp_get(link->ifindex, &xdp) && xdp.prog_id == link->prog_id;
+}
+
 void hg_prog_get_name(__u32 prog_id, struct hg_prog_name *ret)
 {
 	struct bpf_prog_info info = { 0 };

@@ -86,7 +86,7 @@ static int remove_link(void *context, const char *name)
 		return 0; /* removed with the other files */
 	if (!link.ifindex) {
 		tell(removal, "link of port %s, whose NIC is gone", port);
-	} else if (!if_indextoname(link.ifindex, ifname)) {
+	} else if (!hg_link_is_here(&link) || !if_indextoname(link.ifindex, ifname)) {
 		tell(removal, "XDP program %u of port %s from a NIC in another network namespace",
 		     link.prog_id, port);
 	} else {

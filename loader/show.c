@@ -167,7 +167,7 @@ static int show_port(void *context, const char *name)
 	if (fd < 0)
 		return 0;
 	close(fd);
-	if (link.ifindex && if_indextoname(link.ifindex, ifname))
+	if (hg_link_is_here(&link) && if_indextoname(link.ifindex, ifname))
 		hg_loader_query(report->pin, link.ifindex, &nic);
 	if (report->is_json)
 		printf("%s{\"name\":%s,\"ifname\":%s,\"ifindex\":%d,\"xdp\":\"%s\",\"xdp_id\":%u,"
