@@ -10,7 +10,10 @@
 /* "2026-11-22T15:45:40.123+01:00" -> "2026-11-22 15:45:40.123" */
 static void copy_time(char *to, size_t size, const char *time)
 {
-	size_t length = strcspn(time, "+Z");
+	size_t length = strlen(time);
+
+	if (length > 19)
+		length = 19 + strcspn(time + 19, "+-Z");
 
 	hg_text_copy(to, length + 1 < size ? length + 1 : size, time);
 	if (length > 10 && to[10] == 'T')
@@ -36,7 +39,7 @@ static void print_text(const struct hg_tool *tool, const json_t *event)
 
 	copy_time(time, sizeof(time), hg_text_string(event, "time", "?"));
 	hg_text_copy(head, sizeof(head), type);
-	if (*from || *to)
+	if ((*from || *to) && !strstr(text, " -> "))
 		snprintf(change, sizeof(change), "%s -> %s: ", from, to);
 	hg_text_copy(change, sizeof(change), change);
 	hg_text_copy(words, sizeof(words), text);

@@ -12,7 +12,7 @@
 #include "text.h"
 
 #define SCREEN_LINES 23 /* of 24: the prompt wants one */
-#define PORT_ROWS 6
+#define PORT_ROWS 5
 
 struct view {
 	const struct hg_tool *tool;
@@ -49,6 +49,27 @@ static void add_since(const struct view *view, char *line, size_t size)
 		hg_text_add(line, size, ": %s", reason);
 }
 
+/* The role as it goes after "is". */
+static const char *role_phrase(const char *role)
+{
+	static const struct {
+		const char *role, *phrase;
+	} phrases[] = {
+		{ "off", "switched off (mode: off)" },
+		{ "blank", "blank (mode: join)" },
+		{ "learner", "learning from its peer" },
+		{ "listen", "listening before it claims" },
+		{ "draining", "draining after a handover" },
+		{ "maintenance", "in maintenance" },
+		{ "fault", "unfit to serve" },
+	};
+
+	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
+		if (strcmp(phrases[i].role, role) == 0)
+			return phrases[i].phrase;
+	return role;
+}
+
 static void put_headline(struct view *view)
 {
 	const char *cluster = hg_text_string(view->status, "cluster", "the gateway");
@@ -65,14 +86,15 @@ static void put_headline(struct view *view)
 			hg_text_add(line, sizeof(line), " role %s", view->role);
 	} else if (view->is_peer_serving) {
 		hg_text_add(line, sizeof(line), "%s (the peer) SERVES %s - %s (this node) is %s",
-			    view->peer_node, cluster, view->node, view->role);
+			    view->peer_node, cluster, view->node, role_phrase(view->role));
+	} else if (hg_text_is_true(view->peer, "reachable")) {
+		color = HG_TEXT_RED;
+		hg_text_add(line, sizeof(line), "NOBODY SERVES %s - %s (this node) is %s", cluster,
+			    view->node, role_phrase(view->role));
 	} else {
 		color = HG_TEXT_RED;
-		hg_text_add(line, sizeof(line), "%s %s - %s (this node) is %s",
-			    view->peer && hg_text_is_true(view->peer, "reachable")
-				    ? "NOBODY SERVES"
-				    : "THIS NODE DOES NOT SERVE",
-			    cluster, view->node, view->role);
+		hg_text_add(line, sizeof(line), "%s (this node) DOES NOT SERVE %s - it is %s",
+			    view->node, cluster, role_phrase(view->role));
 	}
 	add_since(view, line, sizeof(line));
 	put(view, color, 2, line);
@@ -104,14 +126,16 @@ static void put_peer(struct view *view)
 	const char *why;
 
 	if (!view->peer) {
-		put(view, HG_TEXT_YELLOW, 1, "peer   none: this node is alone in cluster.yaml");
+		if (json_is_null(json_object_get(view->status, "peer")))
+			put(view, HG_TEXT_YELLOW, 1,
+			    "peer   none: this node is alone in cluster.yaml");
 		return;
 	}
 	hg_text_add(line, sizeof(line), "%s", view->peer_node);
 	if (!hg_text_is_true(view->peer, "reachable")) {
 		why = hg_text_string(view->peer, "why_unreachable", "");
 		hg_text_add(line, sizeof(line), " NOT REACHABLE%s%s", *why ? ": " : "", why);
-		put(view, HG_TEXT_RED, 2, line);
+		put(view, HG_TEXT_RED, 3, line);
 		return;
 	}
 	if (hg_text_is_true(view->status, "hung") || hg_text_is_true(view->peer, "hung")) {
@@ -176,7 +200,7 @@ static void put_failover(struct view *view)
 	const json_t *failover = json_object_get(view->status, "failover");
 	double count = hg_text_number(failover, "count", 0);
 	const char *at = hg_text_string(failover, "last_at", "");
-	const char *reason = hg_text_string(failover, "last_reason", "");
+	const char *reason = hg_text_reason(hg_text_string(failover, "last_reason", ""));
 	double last_ms = hg_text_number(failover, "last_ms", -1);
 	char line[512] = "last   ";
 
@@ -202,16 +226,18 @@ static void put_vips(struct view *view)
 {
 	const json_t *vips = json_object_get(view->status, "vips");
 	size_t count = json_array_size(vips);
-	char line[2 * HG_TOOL_WIDTH] = "VIPs   ";
+	char line[HG_TOOL_WIDTH + 128] = "VIPs   ";
 	size_t i;
 
+	if (!json_is_array(vips))
+		return;
 	for (i = 0; i < count; i++) {
 		const json_t *vip = json_array_get(vips, i);
 		char item[128];
 
 		snprintf(item, sizeof(item), "%s%s (%s)", i ? ", " : "",
 			 hg_text_string(vip, "address", "?"), hg_text_string(vip, "port", "?"));
-		if (strlen(line) + strlen(item) > 2 * HG_TOOL_WIDTH - 30)
+		if (strlen(line) + strlen(item) > HG_TOOL_WIDTH - 16)
 			break;
 		hg_text_add(line, sizeof(line), "%s", item);
 	}
@@ -219,23 +245,30 @@ static void put_vips(struct view *view)
 		hg_text_add(line, sizeof(line), "none in cluster.yaml");
 	else if (i < count)
 		hg_text_add(line, sizeof(line), " ... %zu in all", count);
-	put(view, count ? HG_TEXT_PLAIN : HG_TEXT_YELLOW, 2, line);
+	put(view, count ? HG_TEXT_PLAIN : HG_TEXT_YELLOW, 1, line);
 }
 
-/* A list of sentences under a word, within the lines that are left. */
-static void put_list(struct view *view, const char *key, const char *word, enum hg_text_color color)
+/* Already said in the line of the peer. */
+static bool is_told(const struct view *view, const char *text)
 {
-	const json_t *list = json_object_get(view->status, key);
+	return strcmp(text, hg_text_string(view->peer, "why_unreachable", "")) == 0;
+}
+
+/* Sentences, each after `word`, within the lines that are left but `reserve`. */
+static void put_list(struct view *view, const json_t *list, const char *word, int reserve,
+		     enum hg_text_color color)
+{
 	size_t count = json_array_size(list);
 
 	for (size_t i = 0; i < count; i++) {
 		const char *text = json_string_value(json_array_get(list, i));
-		int room = SCREEN_LINES - view->lines;
+		bool is_last = i + 1 == count;
+		int room = SCREEN_LINES - reserve - view->lines - !is_last;
 		char line[1024];
 
-		if (!text)
+		if (!text || is_told(view, text))
 			continue;
-		if (room < 2 && i + 1 < count) {
+		if (room < 1 && !is_last) {
 			snprintf(line, sizeof(line), "%-6s %zu more: hagate status --json", word,
 				 count - i);
 			put(view, color, 1, line);
@@ -244,6 +277,17 @@ static void put_list(struct view *view, const char *key, const char *word, enum 
 		snprintf(line, sizeof(line), "%-6s %s", word, text);
 		put(view, color, room < 1 ? 1 : room < 3 ? room : 3, line);
 	}
+}
+
+static void put_troubles(struct view *view)
+{
+	const json_t *faults = json_object_get(view->status, "faults");
+	const json_t *warnings = json_object_get(view->status, "warnings");
+
+	if (json_array_size(faults) || json_array_size(warnings))
+		put_blank(view);
+	put_list(view, faults, "FAULT", json_array_size(warnings) ? 1 : 0, HG_TEXT_RED);
+	put_list(view, warnings, "note", 0, HG_TEXT_YELLOW);
 }
 
 static bool is_serving_role(const json_t *peer)
@@ -275,11 +319,7 @@ static void print_text(const struct hg_tool *tool, const json_t *status)
 	put_vips(&view);
 	put_blank(&view);
 	view.lines += hg_ports_print(tool, ports, false, PORT_ROWS);
-	if (json_array_size(json_object_get(status, "faults")) ||
-	    json_array_size(json_object_get(status, "warnings")))
-		put_blank(&view);
-	put_list(&view, "faults", "FAULT", HG_TEXT_RED);
-	put_list(&view, "warnings", "note", HG_TEXT_YELLOW);
+	put_troubles(&view);
 }
 
 int hg_status_run(const struct hg_tool *tool)

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hagate/reason.h"
+
 const char *hg_text_string(const json_t *object, const char *key, const char *otherwise)
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -69,6 +71,22 @@ void hg_text_epoch(char *to, size_t size, const char *epoch)
 		hg_text_copy(to, size, epoch);
 	else
 		snprintf(to, size, "0x%llx", value);
+}
+
+const char *hg_text_reason(const char *name)
+{
+	static const struct {
+		const char *name, *text;
+	} reasons[] = {
+#define X(id, name, text) { name, text },
+		HG_TRANSITION_REASONS(X)
+#undef X
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (strcmp(reasons[i].name, name) == 0)
+			return reasons[i].text;
+	return name;
 }
 
 void hg_text_add(char *text, size_t size, const char *format, ...)

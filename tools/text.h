@@ -27,6 +27,9 @@ void hg_text_duration(char *to, size_t size, double ms);
 /* "0x0000000000000501" -> "0x501" */
 void hg_text_epoch(char *to, size_t size, const char *epoch);
 
+/* "silence" -> its sentence (hagate/reason.h); an unknown name as it is. */
+const char *hg_text_reason(const char *name);
+
 /* Appends to a buffer that is already a string; cuts at its end. */
 void hg_text_add(char *text, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
