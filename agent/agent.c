@@ -379,11 +379,13 @@ static int open_parts(struct hg_agent *agent)
 	    (err = hg_neigh_new(&agent->neigh)) ||
 	    (err = hg_netlink_new(&netlink_handlers, agent, &agent->netlink)) ||
 	    (err = start_worker(agent)) || (err = hg_port_init(agent)) ||
-	    (err = hg_vips_init(agent)) || (err = hg_peer_init(agent)) ||
-	    (err = hg_netlink_dump(&netlink_handlers, agent)))
+	    (err = hg_vips_init(agent)) || (err = hg_peer_init(agent)))
 		return err;
 	for (unsigned int slot = 0; slot < agent->port_count; slot++)
 		hg_port_bind(agent, slot, &agent->setup->port[slot]);
+	err = hg_netlink_dump(&netlink_handlers, agent);
+	if (err)
+		return err;
 	hg_vips_sync_maps(agent);
 	return add_sources(agent);
 }

@@ -132,11 +132,12 @@ static void on_handover_done(struct hg_agent *agent, const struct hg_action *act
 				agent->elect.is_maintenance
 					? "; maintenance is on: hands over as soon as it can"
 					: "");
+	else if (agent->elect.is_maintenance)
+		hg_control_done(req, "maintenance is on%s%s",
+				agent->peer ? ", the other node is " : "",
+				agent->peer ? agent->peer->name : "");
 	else
-		hg_control_done(req, "%s%s%s",
-				agent->elect.is_maintenance ? "maintenance is on" : "",
-				agent->elect.is_maintenance ? "; " : "handed over: ",
-				why_text[act->done.why]);
+		hg_control_done(req, "%s serves now", agent->peer ? agent->peer->name : "the peer");
 }
 
 static void act(struct hg_agent *agent, const struct hg_action *action)

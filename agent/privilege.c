@@ -8,6 +8,7 @@
 #include <sys/capability.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "log.h"
 #include "privilege.h"
@@ -17,9 +18,14 @@
 
 void hg_privilege_realtime(void)
 {
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 	struct sched_param param = { .sched_priority = FIFO_PRIORITY };
+	int flags = MCL_CURRENT;
 
-	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+	/* Without CAP_IPC_LOCK, later, memory to come counts against this limit. */
+	if (!setrlimit(RLIMIT_MEMLOCK, &unlimited))
+		flags |= MCL_FUTURE;
+	if (mlockall(flags))
 		hg_warning(
 			"memory is not locked (%s): under memory pressure the agent may be late; "
 			"grant CAP_IPC_LOCK or raise LimitMEMLOCK",
@@ -48,7 +54,8 @@ int hg_privilege_drop(void)
 	}
 	if (cap_set_flag(caps, CAP_PERMITTED, sizeof(kept) / sizeof(kept[0]), kept, CAP_SET) ||
 	    cap_set_flag(caps, CAP_EFFECTIVE, sizeof(kept) / sizeof(kept[0]), kept, CAP_SET) ||
-	    cap_set_proc(caps) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+	    cap_set_proc(caps) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
 		err = -errno;
 	cap_free(caps);
 	return err;

@@ -10,7 +10,8 @@
 void hg_privilege_realtime(void);
 
 /* Keeps CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF, CAP_PERFMON; drops the rest for good,
- * and sets no_new_privs. 0 or -errno. */
+ * sets no_new_privs, and
+ * leaves no core dumps (the cluster key is in memory). 0 or -errno. */
 int hg_privilege_drop(void);
 
 /* Refuses the system calls that no part of hagated or its worker needs (exec, ptrace,
