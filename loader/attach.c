@@ -179,6 +179,22 @@ static int detach_port(const char *pin, const char *port, struct hg_error *error
 	return 0;
 }
 
+/* Somebody may have removed the set since it was opened, and made a new one: a gate
+ * on maps that nobody else sees must not go onto a NIC. */
+static int check_set(const struct hg_loader *loader, struct hg_error *error)
+{
+	char path[PATH_MAX];
+	int err;
+
+	err = hg_bpffs_path(loader->pin, "", HG_STATE_MAP, path, error);
+	if (!err && !hg_prog_uses_map(hg_prog_get_id(loader->egress_fd), hg_map_get_id(path)))
+		err = hg_loader_fail(error, -ESTALE,
+				     "maps in %s were removed or made anew by another process "
+				     "meanwhile: start again",
+				     loader->pin);
+	return err;
+}
+
 int hg_loader_attach(struct hg_loader *loader, const char *port, int ifindex, enum hg_xdp_mode mode,
 		     struct hg_error *error)
 {
@@ -201,7 +217,9 @@ int hg_loader_attach(struct hg_loader *loader, const char *port, int ifindex, en
 		err = hg_bpffs_enter(loader->pin, false, &lock, error);
 	if (err)
 		return err;
-	err = attach_xdp(&place, &is_new, error);
+	err = check_set(loader, error);
+	if (!err)
+		err = attach_xdp(&place, &is_new, error);
 	if (!err) {
 		err = hg_tc_attach(ifindex, loader->egress_fd, error);
 		if (err && is_new)

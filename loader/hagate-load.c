@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+
 #include "hagate/control.h"
 #include "link.h"
 #include "loader.h"
@@ -150,12 +152,38 @@ static int add_own_addresses(const struct hg_maps *maps)
 	return err;
 }
 
-static int attach_one(struct hg_loader *loader, const struct arguments *arguments, __u32 slot,
-		      struct hg_error *error)
+/* The slot that the NIC has, or a free one. Entries of this port on another NIC and
+ * those of NICs that are gone are removed on the way. */
+static __u32 take_slot(const struct hg_maps *maps, int ifindex, const char *name)
 {
-	struct hg_port port = { .slot = slot, .flags = HG_PORT_HEARTBEAT };
+	__u32 key, next, slot, taken = 0;
+	char ifname[IF_NAMESIZE];
+	struct hg_port port;
+	int err;
+
+	for (err = bpf_map_get_next_key(maps->port_fd, NULL, &next); !err;) {
+		key = next;
+		err = bpf_map_get_next_key(maps->port_fd, &key, &next);
+		if (bpf_map_lookup_elem(maps->port_fd, &key, &port))
+			continue;
+		if (key == (__u32)ifindex)
+			return port.slot;
+		if (!strncmp(port.name, name, sizeof(port.name)) || !if_indextoname(key, ifname))
+			hg_maps_delete_port(maps, key);
+		else if (port.slot < HG_SLOTS_MAX)
+			taken |= 1u << port.slot;
+	}
+	for (slot = 0; slot < HG_SLOTS_MAX - 1 && taken & 1u << slot; slot++)
+		;
+	return slot;
+}
+
+static int attach_one(struct hg_loader *loader, const struct arguments *arguments,
+		      const char *operand, struct hg_error *error)
+{
+	const struct hg_maps *maps = hg_loader_maps(loader);
+	struct hg_port port = { .flags = HG_PORT_HEARTBEAT };
 	struct hg_nic_id id = { .by = HG_NIC_BY_NAME };
-	char *operand = arguments->operands[slot];
 	const char *name = strchr(operand, '=') + 1;
 	struct hg_nic nic;
 	int err;
@@ -164,10 +192,11 @@ static int attach_one(struct hg_loader *loader, const struct arguments *argument
 	err = hg_nic_find(&id, &nic, error);
 	if (err)
 		return err;
+	port.slot = take_slot(maps, nic.ifindex, name);
 	port.id = hg_port_id(name);
 	memcpy(port.mac, nic.mac, sizeof(port.mac));
 	snprintf(port.name, sizeof(port.name), "%s", name);
-	err = hg_maps_set_port(hg_loader_maps(loader), nic.ifindex, &port);
+	err = hg_maps_set_port(maps, nic.ifindex, &port);
 	if (err) {
 		snprintf(error->text, sizeof(error->text), "%s: hg_port: %s", operand,
 			 strerror(-err));
@@ -176,7 +205,7 @@ static int attach_one(struct hg_loader *loader, const struct arguments *argument
 	err = hg_loader_attach(loader, name, nic.ifindex,
 			       arguments->is_generic ? HG_XDP_GENERIC : HG_XDP_NATIVE, error);
 	if (err)
-		hg_maps_delete_port(hg_loader_maps(loader), nic.ifindex);
+		hg_maps_delete_port(maps, nic.ifindex);
 	else
 		printf("%s: attached to %s\n", name, nic.ifname);
 	return err;
@@ -236,7 +265,7 @@ static int run_attach(const struct arguments *arguments)
 		snprintf(error.text, sizeof(error.text), "cannot list own addresses: %s",
 			 strerror(-err));
 	for (i = 0; i < arguments->count && !err; i++)
-		err = attach_one(loader, arguments, i, &error);
+		err = attach_one(loader, arguments, arguments->operands[i], &error);
 	hg_loader_free(loader);
 	return err ? fail(error.text) : HG_EXIT_OK;
 }

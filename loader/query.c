@@ -82,6 +82,14 @@ void hg_prog_get_name(__u32 prog_id, struct hg_prog_name *ret)
 	close(fd);
 }
 
+__u32 hg_prog_get_id(int fd)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
 bool hg_prog_uses_map(__u32 prog_id, __u32 map_id)
 {
 	__u32 ids[HG_MAPS_PER_SET * 2], len, i;

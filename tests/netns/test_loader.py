@@ -242,6 +242,15 @@ def test_port_that_changes_its_name_keeps_its_link(box):
     box.assert_loaded("inside")
 
 
+def test_each_port_has_a_slot_of_its_own(box):
+    for nic, port in (("e0", "lan"), ("e1", "wan"), ("e0", "lan")):
+        box.load("attach", f"{nic}={port}")
+    ports = bpftool("map", "dump", "pinned", box.pin / "hg_port")
+    slots = {bytes(int(o, 16) for o in p["value"][-16:]).rstrip(b"\0").decode():
+             int(p["value"][0], 16) for p in ports}
+    assert slots == {"lan": 0, "wan": 1}
+
+
 def test_port_that_moves_to_another_nic(box):
     box.load("attach", "e0=lan")
     box.load("attach", "e1=lan")
@@ -291,6 +300,16 @@ def test_foreign_xdp_program_is_named_and_stays(box, stranger, mode):
         assert f"id {number}, name stranger, tag {program['tag']}" in refused.stderr
     assert box.xdp_of("e0") == number and not box.has_clsact()
     assert f"id {number}, name stranger" in box.load("probe", "e0").stdout
+
+
+def test_foreign_filter_of_another_kind_at_our_priority(box):
+    tc = box.inside("tc")
+    run(*tc, "qdisc", "add", "dev", "e0", "clsact")
+    run(*tc, "filter", "add", "dev", "e0", "egress", "prio", "1", "protocol", "ip", "u32",
+        "match", "u32", "0", "0", "classid", "1:1")
+    refused = box.load("attach", "e0=lan", check=False)
+    assert refused.returncode == 1 and "tc priority 1" in refused.stderr
+    assert box.xdp_of("e0") is None and "u32" in box.filters()
 
 
 def test_foreign_filter_at_our_place_is_refused_and_stays(box, stranger):
@@ -389,6 +408,63 @@ def test_killed_at_any_moment_then_works(box):
     box.assert_clean()
 
 
+# --- other versions of the programs ---------------------------------------------
+
+
+def build_variant(where, path, old, new):
+    """hagate-load built from this tree with one change."""
+    for part in ("Makefile", "include", "bpf", "loader"):
+        run("cp", "-r", ROOT / part, where)
+    text = (where / path).read_text()
+    assert text.count(old) == 1, f"{path} no longer has {old!r} once"
+    (where / path).write_text(text.replace(old, new))
+    environment = dict(os.environ, BUILD=str(where / "build"))
+    run("make", "-C", where, where / "build/bin/hagate-load", "VERSION=7.7.7", env=environment)
+    return where / "build/bin/hagate-load"
+
+
+def test_same_size_change_of_fields_is_refused(box, tmp_path):
+    """libbpf's own check compares sizes and would let this pass."""
+    other = build_variant(tmp_path, "include/hagate/abi.h",
+                          "\t__u64 packets;\n\t__u64 octets;", "\t__u64 octets;\n\t__u64 packets;")
+    box.load("attach", "e0=lan")
+    before = box.port("lan")
+    refused = run(*box.inside(other, "--pin", box.pin, "attach", "e0=lan"), check=False)
+    assert refused.returncode == 1 and "cannot be taken over" in refused.stderr
+    assert box.port("lan") == before
+    run(*box.inside(other, "--pin", box.pin, "detach"))
+    box.assert_clean()
+
+
+def test_new_program_on_the_same_layout_takes_over(box, tmp_path):
+    other = build_variant(tmp_path, "loader/loader.h", "#define HG_LOADER_H", "#define HG_LOADER_H 2")
+    box.load("attach", "e0=lan")
+    link, state, program = box.link_id("lan"), box.map_id("hg_state"), box.port("lan")["xdp_id"]
+    said = run(*box.inside(other, "--pin", box.pin, "attach", "e0=lan")).stdout
+    assert "maps: taken over" in said
+    assert (box.link_id("lan"), box.map_id("hg_state")) == (link, state)
+    assert box.port("lan")["xdp_id"] != program
+
+
+def test_program_that_the_kernel_refuses_leaves_the_old_one(box, tmp_path):
+    other = build_variant(tmp_path, "bpf/gate.bpf.c", 'SEC("xdp.frags")',
+                          'static const char *volatile wild;\nSEC("xdp.frags")')
+    path = tmp_path / "bpf/gate.bpf.c"
+    body = path.read_text()
+    at = body.index("{", body.index("int hg_gate(")) + 1
+    path.write_text(body[:at] + "\n\tif (!wild || *wild) return XDP_DROP;" + body[at:])
+    run("make", "-C", tmp_path, other, env=dict(os.environ, BUILD=str(tmp_path / "build")))
+    box.load("attach", "e0=lan")
+    before = box.port("lan")
+    refused = run(*box.inside(other, "--pin", box.pin, "attach", "e0=lan"), check=False)
+    assert refused.returncode == 1
+    assert "the kernel refuses program hg_gate" in refused.stderr
+    assert "invalid mem access" in refused.stderr and "libbpf" not in refused.stderr
+    log = Path(re.search(r"log is in (\S+)", refused.stderr)[1])
+    assert "invalid mem access" in log.read_text() and log.stat().st_mode & 0o777 == 0o600
+    assert box.port("lan") == before
+
+
 # --- NICs and namespaces that go ------------------------------------------------
 
 
@@ -452,7 +528,11 @@ def test_attach_and_detach_at_once(box):
                    for args in (["attach", "e0=lan"], ["detach"]) * 2]
         for process in running:
             errors = process.communicate(timeout=60)[1]
-            assert process.returncode == 0 or "no such directory on a bpffs" in errors, errors
+            assert process.returncode == 0 or "no such directory on a bpffs" in errors or \
+                "made anew by another process" in errors, errors
+        if (box.pin / "link_lan").exists():
+            program = bpftool("prog", "show", "id", box.port("lan")["xdp_id"])
+            assert box.map_id("hg_state") in program["map_ids"]
     box.load("attach", "e0=lan")
     box.assert_loaded("lan")
 
