@@ -103,6 +103,8 @@ static void on_result(void *context, const struct hg_job_result *result)
 	case HG_JOB_FILTER_ADD:
 	case HG_JOB_FILTER_REMOVE:
 	case HG_JOB_ATTACH:
+	case HG_JOB_MULTICAST_ADD:
+	case HG_JOB_MULTICAST_REMOVE:
 	case HG_JOB_LIST:
 		if (result->error && result->error != -ECANCELED)
 			hg_warning("worker: %s", result->text);

@@ -28,9 +28,15 @@ struct hg_job_reply {
 	struct hg_job_result result;
 };
 
+static inline bool hg_job_has_addresses(enum hg_job_type type)
+{
+	return type == HG_JOB_ADDRESSES_ADD || type == HG_JOB_ADDRESSES_REMOVE ||
+	       type == HG_JOB_MULTICAST_ADD || type == HG_JOB_MULTICAST_REMOVE;
+}
+
 static inline size_t hg_job_entry_size(enum hg_job_type type)
 {
-	if (type == HG_JOB_ADDRESSES_ADD || type == HG_JOB_ADDRESSES_REMOVE)
+	if (hg_job_has_addresses(type))
 		return sizeof(struct hg_worker_address);
 	return type == HG_JOB_NEIGH_SET ? sizeof(struct hg_worker_neigh) : 0;
 }
@@ -50,5 +56,7 @@ void hg_job_neigh_set(struct hg_rtnl *rtnl, const struct hg_worker_neigh *list, 
 		      struct hg_job_result *result);
 void hg_job_filter(struct hg_rtnl *rtnl, int ifindex, const uint8_t mac[6], bool is_add,
 		   struct hg_job_result *result);
+void hg_job_multicast(const struct hg_worker_address *list, size_t count, bool is_add,
+		      struct hg_job_result *result);
 
 #endif

@@ -136,6 +136,11 @@ static void run_job(struct server *server, const struct hg_job *job, struct hg_j
 	case HG_JOB_ATTACH:
 		attach(server, job, result);
 		break;
+	case HG_JOB_MULTICAST_ADD:
+	case HG_JOB_MULTICAST_REMOVE:
+		hg_job_multicast(server->entries, server->count, job->type == HG_JOB_MULTICAST_ADD,
+				 result);
+		break;
 	case HG_JOB_LIST:
 		list_all(server, result);
 		break;

@@ -220,6 +220,25 @@ bool hg_vips_vmac(const struct hg_agent *agent, unsigned int slot, uint8_t ret[6
 	return true;
 }
 
+/* A NIC with a multicast filter must hand solicitations for IPv6 VIPs to XDP before the
+ * takeover, not when the addresses follow. */
+static void submit_multicast(struct hg_agent *agent, unsigned int slot, const struct hg_ip *vips)
+{
+	const struct hg_agent_port *port = &agent->port[slot];
+	struct hg_job job = { .type = HG_JOB_MULTICAST_ADD, .key = slot + 1 };
+	struct hg_worker_address *list = calloc(port->cluster->vip_count + 1, sizeof(*list));
+
+	for (unsigned int i = 0; list && i < port->cluster->vip_count; i++) {
+		if (vips[i].family == 6)
+			list[job.addresses.count++] = (struct hg_worker_address){ port->nic.ifindex,
+										  vips[i] };
+	}
+	job.addresses.list = list;
+	if (job.addresses.count && port->has_nic && agent->worker)
+		hg_agent_submit(agent, &job);
+	free(list);
+}
+
 void hg_vips_set_port(struct hg_agent *agent, unsigned int slot)
 {
 	const struct hg_agent_port *port = &agent->port[slot];
@@ -237,6 +256,7 @@ void hg_vips_set_port(struct hg_agent *agent, unsigned int slot)
 	}
 	err = hg_announce_set_port(agent->announce, slot, port->has_nic ? port->nic.ifindex : 0,
 				   mac, vips, port->cluster->vip_count);
+	submit_multicast(agent, slot, vips);
 	if (err)
 		hg_error("port %s: no announcements: %s", port->name, strerror(-err));
 }

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -153,30 +154,33 @@ static void answer(struct hg_worker *worker, struct queued *q, int error)
 {
 	struct hg_job_result result = { .id = q->id, .type = q->job.type, .error = error };
 
+	snprintf(result.text, sizeof(result.text), "%s",
+		 error == -EPIPE ? "the worker ended before it had done this"
+				 : "superseded by a newer job");
 	free(q);
 	if (worker->options.on_result)
 		worker->options.on_result(worker->options.context, &result);
 }
 
-static bool is_addresses(enum hg_job_type type)
+/* Jobs that undo one another are of one kind: they are named by the one that adds. */
+static enum hg_job_type kind(enum hg_job_type type)
 {
-	return type == HG_JOB_ADDRESSES_ADD || type == HG_JOB_ADDRESSES_REMOVE;
-}
-
-static bool is_filter(enum hg_job_type type)
-{
-	return type == HG_JOB_FILTER_ADD || type == HG_JOB_FILTER_REMOVE;
+	if (type == HG_JOB_ADDRESSES_REMOVE)
+		return HG_JOB_ADDRESSES_ADD;
+	if (type == HG_JOB_MULTICAST_REMOVE)
+		return HG_JOB_MULTICAST_ADD;
+	return type == HG_JOB_FILTER_REMOVE ? HG_JOB_FILTER_ADD : type;
 }
 
 static bool is_superseded(const struct hg_job *old, const struct hg_job *new)
 {
-	if (is_addresses(old->type))
-		return is_addresses(new->type) && old->key && old->key == new->key;
-	if (is_filter(old->type))
-		return is_filter(new->type) && old->filter.ifindex == new->filter.ifindex &&
-		       !memcmp(old->filter.mac, new->filter.mac, 6);
-	if (old->type != new->type || old->type == HG_JOB_NEIGH_SET)
+	if (kind(old->type) != kind(new->type) || old->type == HG_JOB_NEIGH_SET)
 		return false;
+	if (hg_job_has_addresses(old->type))
+		return old->key && old->key == new->key;
+	if (kind(old->type) == HG_JOB_FILTER_ADD)
+		return old->filter.ifindex == new->filter.ifindex &&
+		       !memcmp(old->filter.mac, new->filter.mac, 6);
 	return old->type != HG_JOB_ATTACH ||
 	       !strncmp(old->attach.port, new->attach.port, sizeof(old->attach.port));
 }
@@ -225,7 +229,7 @@ static int find_victim(struct hg_worker *worker, const struct hg_job *job, struc
 static const void *job_list(const struct hg_job *job, size_t *ret_count)
 {
 	*ret_count = 0;
-	if (is_addresses(job->type)) {
+	if (hg_job_has_addresses(job->type)) {
 		*ret_count = job->addresses.count;
 		return job->addresses.list;
 	}

@@ -13,7 +13,7 @@
  * Newest wins: of jobs that are still waiting in the queue and mean the same thing,
  * only the newest is carried out; the older ones are answered with -ECANCELED.
  * STORE_EPOCH, STORE_FLAG, LIST, ATTACH of one port and FILTER_* of one MAC do so by
- * themselves; ADDRESSES_ADD and ADDRESSES_REMOVE of one `key` do (so that adding,
+ * themselves; ADDRESSES_* of one `key` do, and MULTICAST_* of one (so that adding,
  * removing and adding again leaves one job), which asks that jobs of one key
  * concern the same addresses.
  *
@@ -48,6 +48,8 @@ enum hg_job_type {
 	HG_JOB_STORE_EPOCH, /* counter: all counters below it may be used from now on */
 	HG_JOB_STORE_FLAG, /* is_on: maintenance */
 	HG_JOB_ATTACH, /* attach */
+	HG_JOB_MULTICAST_ADD, /* addresses: the NIC takes solicitations for IPv6 VIPs */
+	HG_JOB_MULTICAST_REMOVE, /* addresses */
 	HG_JOB_LIST, /* links, addresses and neighbours through the netlink handlers */
 	HG_JOBS,
 };
@@ -65,7 +67,7 @@ struct hg_worker_neigh {
 
 struct hg_job {
 	enum hg_job_type type;
-	uint32_t key; /* ADDRESSES_*: see above; 0: never superseded */
+	uint32_t key; /* ADDRESSES_*, MULTICAST_*: see above; 0: never superseded */
 	union {
 		struct {
 			const struct hg_worker_address *list; /* copied */
