@@ -51,8 +51,9 @@ static const char *fault4(const struct hg_ip *ip)
 /* The same for IPv6 (RFC 4291). */
 static const char *fault6(const struct hg_ip *ip, enum hg_value_prefix prefix)
 {
-	const struct in6_addr *a = (const struct in6_addr *)ip->addr;
+	struct in6_addr copy, *a = &copy; /* ip->addr is not aligned */
 
+	memcpy(&copy, ip->addr, sizeof(copy));
 	if (IN6_IS_ADDR_UNSPECIFIED(a))
 		return "is the unspecified address";
 	if (IN6_IS_ADDR_LOOPBACK(a))

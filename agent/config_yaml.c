@@ -88,24 +88,30 @@ static int out_of_memory(struct builder *b)
 	return -EINVAL;
 }
 
-/* A token's place in the text. Empty scalars have no place: that of the key. */
-static size_t place(struct builder *b, const struct fy_mark *mark, bool is_quoted)
+/* A token's place in the text. libfyaml's mark of quoted scalars, anchors and aliases
+ * stands behind their first character: one of `before`. Empty scalars have no place:
+ * that of the key, or of the next colon when it is the key that is empty. */
+static size_t place(struct builder *b, const struct fy_mark *mark, const char *before)
 {
-	struct level *top = b->depth ? &b->stack[b->depth - 1] : NULL;
+	const struct level *top = b->depth ? &b->stack[b->depth - 1] : NULL;
+	const char *text = b->diag->text, *colon;
 	size_t at;
 
-	if (!mark || mark->input_pos == (size_t)-1 || mark->input_pos > b->diag->length)
-		return top && top->last && !top->is_key_next ? top->last->at : b->end;
-	at = mark->input_pos;
-	/* libfyaml's mark of a quoted scalar stands behind the quote */
-	if (is_quoted && at && (b->diag->text[at - 1] == '"' || b->diag->text[at - 1] == '\''))
-		at--;
-	return at;
+	if (mark && mark->input_pos <= b->diag->length) {
+		at = mark->input_pos;
+		return at && text[at - 1] && strchr(before, text[at - 1]) ? at - 1 : at;
+	}
+	if (!top || top->node->type == HG_YAML_LIST)
+		return b->end;
+	if (!top->is_key_next)
+		return top->last->at;
+	colon = memchr(text + b->end, ':', b->diag->length - b->end);
+	return colon ? (size_t)(colon - text) : b->end;
 }
 
 static void note_end(struct builder *b, const struct fy_mark *mark)
 {
-	if (mark && mark->input_pos != (size_t)-1 && mark->input_pos <= b->diag->length)
+	if (mark && mark->input_pos <= b->diag->length)
 		b->end = mark->input_pos;
 }
 
@@ -161,24 +167,58 @@ static bool is_visible(const char *text, size_t length)
 static void check_decoration(struct builder *b, struct fy_token *anchor, struct fy_token *tag)
 {
 	if (anchor) {
-		hg_diag_error(b->diag, place(b, fy_token_start_mark(anchor), false),
+		hg_diag_error(b->diag, place(b, fy_token_start_mark(anchor), "&"),
 			      "anchors are not accepted");
 		hg_diag_hint(b->diag, "write the value out; quote a value that begins with '&'");
 	}
 	if (tag) {
-		hg_diag_error(b->diag, place(b, fy_token_start_mark(tag), false),
+		hg_diag_error(b->diag, place(b, fy_token_start_mark(tag), ""),
 			      "tags are not accepted");
 		hg_diag_hint(b->diag, "remove it; quote a value that begins with '!'");
 	}
 }
 
-static int on_scalar(struct builder *b, struct fy_event *event)
+/*
+ * The text of a scalar, neither checked nor terminated. libfyaml 0.7.12 leaks memory in
+ * fy_token_get_text() for a single-quoted scalar with eight or more doubled quotes:
+ * these are taken from the file as written, and copy_text() joins the quotes.
+ */
+static const char *scalar_text(struct builder *b, struct fy_event *event, size_t *ret_length)
 {
 	struct fy_token *token = event->scalar.value;
-	enum fy_scalar_style style = fy_token_scalar_style(token);
+	const struct fy_mark *start = fy_event_start_mark(event);
+	const struct fy_mark *end = fy_event_end_mark(event);
+	const char *text;
+
+	*ret_length = 0;
+	if (fy_token_scalar_style(token) != FYSS_SINGLE_QUOTED) {
+		text = fy_token_get_text(token, ret_length);
+		return text ? text : "";
+	}
+	if (!start || !end || start->input_pos > end->input_pos || end->input_pos > b->diag->length)
+		return "";
+	*ret_length = end->input_pos - start->input_pos;
+	return b->diag->text + start->input_pos;
+}
+
+static void copy_text(char *copy, const char *text, size_t length, enum fy_scalar_style style)
+{
+	size_t i;
+
+	for (i = 0; i < length; i++) {
+		*copy++ = text[i];
+		if (style == FYSS_SINGLE_QUOTED && text[i] == '\'' && i + 1 < length)
+			i++;
+	}
+	*copy = '\0';
+}
+
+static int on_scalar(struct builder *b, struct fy_event *event)
+{
+	enum fy_scalar_style style = fy_token_scalar_style(event->scalar.value);
 	bool is_quoted = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
-	size_t at = place(b, fy_event_start_mark(event), is_quoted), length = 0;
-	const char *text = fy_token_get_text(token, &length);
+	size_t at = place(b, fy_event_start_mark(event), is_quoted ? "\"'" : ""), length;
+	const char *text = scalar_text(b, event, &length);
 	bool has_key = is_key(b);
 	struct hg_yaml_node *node;
 	char *copy;
@@ -188,8 +228,6 @@ static int on_scalar(struct builder *b, struct fy_event *event)
 	if (!node)
 		return -EINVAL;
 	node->is_plain = style == FYSS_PLAIN || style == FYSS_ANY;
-	if (!text)
-		length = 0;
 	if (!is_visible(text, length)) {
 		node->type = HG_YAML_BROKEN;
 		hg_diag_error(b->diag, at, "a %s must be one line of visible characters",
@@ -199,9 +237,7 @@ static int on_scalar(struct builder *b, struct fy_event *event)
 	copy = allocate(b->yaml, length + 1);
 	if (!copy)
 		return out_of_memory(b);
-	if (length)
-		memcpy(copy, text, length);
-	copy[length] = '\0';
+	copy_text(copy, text, length, style);
 	node->text = copy;
 	if (has_key && !length) {
 		node->type = HG_YAML_BROKEN;
@@ -217,7 +253,7 @@ static int on_scalar(struct builder *b, struct fy_event *event)
 static int on_start(struct builder *b, struct fy_event *event)
 {
 	bool is_map = event->type == FYET_MAPPING_START;
-	size_t at = place(b, fy_event_start_mark(event), false);
+	size_t at = place(b, fy_event_start_mark(event), "");
 	struct hg_yaml_node *node;
 
 	if (is_key(b)) {
@@ -293,7 +329,7 @@ static int on_document(struct builder *b, struct fy_event *event)
 	struct fy_document_state *state = event->document_start.document_state;
 
 	if (b->documents++) {
-		hg_diag_error(b->diag, place(b, fy_event_start_mark(event), false),
+		hg_diag_error(b->diag, place(b, fy_event_start_mark(event), ""),
 			      "a second document in the same file");
 		hg_diag_hint(b->diag, "remove the line '---' and what follows");
 		return -EINVAL;
@@ -321,7 +357,7 @@ static int on_event(struct builder *b, struct fy_event *event)
 	case FYET_DOCUMENT_START:
 		return on_document(b, event);
 	case FYET_ALIAS:
-		hg_diag_error(b->diag, place(b, fy_event_start_mark(event), false),
+		hg_diag_error(b->diag, place(b, fy_event_start_mark(event), "*"),
 			      "aliases are not accepted");
 		hg_diag_hint(b->diag, "write the value out; quote a value that begins with '*'");
 		return add_node(b, HG_YAML_BROKEN, b->end) ? 0 : -EINVAL;
@@ -342,6 +378,7 @@ static void report_syntax(struct builder *b, struct fy_diag *fydiag)
 	} hints[] = {
 		{ "tab character", "indent with spaces" },
 		{ "multiline plain key", "a key is followed by a colon and a space" },
+		{ "value after mapping", "a key is followed by a colon and a space" },
 		{ "nested block mapping", "quote a value that holds a colon and a space" },
 		{ "missing comma", "close the bracket or put a comma between the parts" },
 		{ "without a closing", "every bracket needs its counterpart" },
@@ -351,6 +388,7 @@ static void report_syntax(struct builder *b, struct fy_diag *fydiag)
 	struct fy_diag_error *error;
 	void *iterator = NULL;
 	unsigned int i;
+	size_t at;
 
 	do
 		error = fy_diag_errors_iterate(fydiag, &iterator);
@@ -359,8 +397,10 @@ static void report_syntax(struct builder *b, struct fy_diag *fydiag)
 		hg_diag_error(b->diag, b->end, "this is not YAML");
 		return;
 	}
-	hg_diag_error(b->diag, hg_diag_place(b->diag, error->line, error->column), "%s",
-		      error->msg);
+	at = hg_diag_place(b->diag, error->line, error->column);
+	if (strstr(error->msg, "closing quote") && at && strchr("\"'", b->diag->text[at - 1]))
+		at--; /* the quote itself */
+	hg_diag_error(b->diag, at, "%s", error->msg);
 	for (i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
 		if (strstr(error->msg, hints[i].part)) {
 			hg_diag_hint(b->diag, "%s", hints[i].hint);

@@ -64,10 +64,10 @@ static bool decode(const char *text, size_t length, unsigned char *ret)
 {
 	unsigned int i;
 
-	if (length > DIGITS && text[length - 1] == '\n')
-		length--;
-	if (length > DIGITS && text[length - 1] == '\r')
-		length--;
+	if (length == DIGITS + 2 && !memcmp(text + DIGITS, "\r\n", 2))
+		length = DIGITS;
+	if (length == DIGITS + 1 && text[DIGITS] == '\n')
+		length = DIGITS;
 	if (length != DIGITS)
 		return false;
 	for (i = 0; i < DIGITS; i++)

@@ -19,25 +19,51 @@ static const struct hg_schema_key *find_key(const struct hg_schema_key *keys, co
 	return NULL;
 }
 
-static void report_unknown(struct hg_diag *diag, const struct hg_schema_key *keys, const char *what,
-			   const struct hg_yaml_node *key)
+/* The key of the table that was probably meant, or NULL. */
+static const char *find_nearest(const struct hg_schema_key *keys, const char *text)
 {
-	const char *names[KEYS_MAX] = { 0 }, *nearest;
-	unsigned int count, i;
-	char list[256] = "";
-	size_t used = 0;
+	const char *names[KEYS_MAX] = { 0 };
+	unsigned int count;
 
 	for (count = 0; keys[count].name && count < KEYS_MAX; count++)
 		names[count] = keys[count].name;
-	nearest = hg_value_nearest(key->text, names, count);
+	return hg_value_nearest(text, names, count);
+}
+
+static void report_unknown(struct hg_diag *diag, const struct hg_schema_key *keys, const char *what,
+			   const struct hg_yaml_node *key)
+{
+	const char *nearest = find_nearest(keys, key->text);
+	char list[256] = "";
+	unsigned int i;
+	size_t used = 0;
+
 	hg_diag_error(diag, key->at, "unknown key '%.60s' in %s", key->text, what);
 	if (nearest) {
 		hg_diag_hint(diag, "did you mean '%s'?", nearest);
 		return;
 	}
-	for (i = 0; i < count && used < sizeof(list); i++)
-		used += snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", names[i]);
+	for (i = 0; keys[i].name && used < sizeof(list); i++)
+		used += snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
+				 keys[i].name);
 	hg_diag_hint(diag, "known here: %s", list);
+}
+
+/* A misspelt key was reported as unknown: it is not missing as well. */
+static bool is_misspelt(const struct hg_schema_key *keys, const struct hg_yaml_node *map,
+			const char *name)
+{
+	const struct hg_yaml_node *key;
+	const char *nearest;
+
+	for (key = map->first; key; key = key->next->next) {
+		if (key->type != HG_YAML_SCALAR || find_key(keys, key->text))
+			continue;
+		nearest = find_nearest(keys, key->text);
+		if (nearest && !strcmp(nearest, name))
+			return true;
+	}
+	return false;
 }
 
 /* Is the node of the type? Says so when it is not. */
@@ -158,7 +184,7 @@ void hg_schema_walk(struct hg_diag *diag, const struct hg_schema_key *keys, cons
 		key = hg_yaml_find(node, schema->name);
 		if (key)
 			read_value(diag, schema, key, target);
-		else if (schema->is_required)
+		else if (schema->is_required && !is_misspelt(keys, node, schema->name))
 			hg_diag_error(diag, node->at, "'%s' is missing in %s", schema->name, what);
 	}
 }
