@@ -289,6 +289,8 @@ static int run_detach(const struct arguments *arguments)
 	}
 	if (is_agent_alive(arguments))
 		return HG_EXIT_FAILED;
+	if (geteuid() == 0)
+		hg_show_left_addresses(arguments->pin);
 	if (hg_loader_remove_telling(arguments->pin, print_removed, &count, &error))
 		return fail(error.text);
 	if (!count)

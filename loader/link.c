@@ -168,6 +168,7 @@ static int on_addr(const struct nlmsghdr *message, void *context)
 	if (!addr)
 		return MNL_CB_ERROR;
 	addr->family = len == 4 ? 4 : 6;
+	addr->prefix = info->ifa_prefixlen;
 	addr->ifindex = info->ifa_index;
 	memcpy(addr->addr, mnl_attr_get_payload(attr), len);
 	return MNL_CB_OK;

@@ -30,6 +30,7 @@ int hg_link_list(struct hg_link **ret, size_t *ret_count);
 
 struct hg_link_addr {
 	unsigned char family; /* 4 or 6 */
+	unsigned char prefix; /* length */
 	unsigned char addr[16];
 	int ifindex;
 };

@@ -3,6 +3,7 @@
  * hagate-load's reports. Reads pinned maps and NICs, changes nothing (but `probe
  * --try`). "serving" is read from the data path at this moment.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -227,6 +228,54 @@ int hg_show_status(const char *pin, bool is_json, struct hg_error *error)
 	printf(is_json ? "]}\n" : "\n");
 	hg_bpffs_leave(lock);
 	return 0;
+}
+
+/* An address map of this layout, or -1. */
+static int open_addrs(const char *pin, const char *name)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 len = sizeof(info);
+	char path[PATH_MAX];
+	int fd;
+
+	if (snprintf(path, sizeof(path), "%s/%s", pin, name) >= PATH_MAX)
+		return -1;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -1;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == BPF_MAP_TYPE_HASH &&
+	    info.key_size <= sizeof(((struct hg_link_addr *)0)->addr) &&
+	    info.value_size == sizeof(struct hg_addr))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+void hg_show_left_addresses(const char *pin)
+{
+	int fd[2] = { open_addrs(pin, "hg_addr4"), open_addrs(pin, "hg_addr6") };
+	char text[INET6_ADDRSTRLEN], ifname[IF_NAMESIZE];
+	struct hg_link_addr *list = NULL, *addr;
+	struct hg_addr found;
+	size_t count = 0;
+
+	if (hg_link_addrs(&list, &count))
+		count = 0;
+	for (addr = list; addr < list + count; addr++) {
+		if (bpf_map_lookup_elem(fd[addr->family == 6], addr->addr, &found) ||
+		    found.kind != HG_ADDR_VIP || !if_indextoname(addr->ifindex, ifname))
+			continue;
+		inet_ntop(addr->family == 6 ? AF_INET6 : AF_INET, addr->addr, text, sizeof(text));
+		fprintf(stderr,
+			"hagate-load: warning: %s still has the virtual address %s, and now "
+			"answers for it; remove it: ip addr del %s/%d dev %s\n",
+			ifname, text, text, addr->prefix, ifname);
+	}
+	free(list);
+	if (fd[0] >= 0)
+		close(fd[0]);
+	if (fd[1] >= 0)
+		close(fd[1]);
 }
 
 static void show_native(const struct hg_link *link, const struct hg_probe *probe, bool is_try)

@@ -15,4 +15,9 @@ int hg_show_probe(char *const *ifnames, int count, bool is_try, struct hg_error 
  * UINT64_MAX when there is none. */
 __u64 hg_show_agent_age(const char *pin);
 
+/* Warns on stderr of virtual addresses that NICs here still have: without the data
+ * path the kernel answers for them, beside the node that serves. To be called while
+ * the maps are there. */
+void hg_show_left_addresses(const char *pin);
+
 #endif

@@ -1,178 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""hagate-load and the loader behind it, on veth pairs in network namespaces (root).
-
-                 namespace A ("gateway")        namespace B ("host")
-    hagate-load -> e0 10.99.0.1  ============  e0 10.99.0.2
-                   e1            ============  e1
-                   br0 (bridge: no native XDP)
-
-Each test has a pin directory and namespaces of its own and removes them.
-"""
+"""hagate-load: attaching, replacing, modes, strangers on the NIC, reports (root)."""
 import contextlib
-import ctypes
-import fcntl
-import itertools
 import json
 import os
-import random
 import re
-import shutil
 import socket
 import struct
-import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / (os.environ.get("BUILD") or "build")
-LOAD = str(BUILD / "bin/hagate-load")
-MAPS = {"hg_state", "hg_peer", "hg_path", "hg_port", "hg_addr4", "hg_addr6", "hg_key",
-        "hg_stats", "hg_events", "hg_meta"}
+from loader_box import LOAD, MAPS, Box, boottime_ns, box, bpftool, run, socket_in, stranger
+
 SO_RCVBUFFORCE = 33  # not in module socket
-numbers = itertools.count()
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-
-def run(*args, check=True, **keywords):
-    done = subprocess.run([str(a) for a in args], capture_output=True, text=True,
-                          timeout=60, check=False, **keywords)
-    assert not check or done.returncode == 0, f"{args}: {done.stdout}{done.stderr}"
-    return done
-
-
-def bpftool(*args):
-    return json.loads(run("bpftool", "-j", *args).stdout)
-
-
-class Box:
-    """A namespace pair, a pin directory, and hagate-load in the first namespace."""
-
-    def __init__(self):
-        tag = f"hgl{os.getpid()}-{next(numbers)}"
-        self.a, self.b = tag + "a", tag + "b"
-        self.pin = Path("/sys/fs/bpf") / tag
-        for name in (self.a, self.b):
-            run("ip", "netns", "add", name)
-        for nic in ("e0", "e1"):
-            self.add_pair(nic)
-        self.ip("link", "add", "br0", "type", "bridge")
-        self.ip("addr", "add", "10.99.0.1/24", "dev", "e0")
-        run("ip", "-n", self.b, "addr", "add", "10.99.0.2/24", "dev", "e0")
-
-    def add_pair(self, nic):
-        self.ip("link", "add", nic, "type", "veth", "peer", "name", nic, "netns", self.b)
-        self.ip("link", "set", nic, "up")
-        run("ip", "-n", self.b, "link", "set", nic, "up")
-
-    def ip(self, *args):
-        return run("ip", "-n", self.a, *args).stdout
-
-    def inside(self, *args):
-        return ["nsenter", f"--net=/run/netns/{self.a}", *map(str, args)]
-
-    def command(self, *args):
-        return self.inside(LOAD, "--pin", self.pin, *args)
-
-    def load(self, *args, check=True):
-        return run(*self.command(*args), check=check)
-
-    def status(self):
-        return json.loads(self.load("status", "--json").stdout)
-
-    def port(self, name):
-        return next(p for p in self.status()["ports"] if p["name"] == name)
-
-    def link_id(self, port):
-        return bpftool("link", "show", "pinned", self.pin / f"link_{port}")["id"]
-
-    def map_id(self, name):
-        return bpftool("map", "show", "pinned", self.pin / name)["id"]
-
-    def xdp_of(self, nic):
-        xdp = json.loads(self.ip("-j", "link", "show", "dev", nic))[0].get("xdp")
-        return xdp["prog"]["id"] if xdp else None
-
-    def filters(self, nic="e0"):
-        return run(*self.inside("tc", "filter", "show", "dev", nic, "egress")).stdout
-
-    def has_clsact(self, nic="e0"):
-        return "clsact" in run(*self.inside("tc", "qdisc", "show", "dev", nic)).stdout
-
-    def assert_loaded(self, *ports):
-        status = self.status()
-        assert status["loaded"] and MAPS <= set(status["pinned"])
-        assert {p["name"] for p in status["ports"]} == set(ports)
-        for port in status["ports"]:
-            assert port["xdp"] in ("native", "generic") and port["tc_id"]
-
-    def assert_clean(self, *nics):
-        assert not self.pin.exists()
-        for nic in nics or ("e0", "e1"):
-            assert self.xdp_of(nic) is None
-            assert "hg_egress" not in self.filters(nic)
-            assert not self.has_clsact(nic)
-
-    def set_state(self, epoch=0, seen=0, lease=0):
-        value = struct.pack("<3Q", epoch, seen, lease) + bytes(48)
-        run("bpftool", "map", "update", "pinned", self.pin / "hg_state", "key", "hex",
-            "00", "00", "00", "00", "value", "hex", *value.hex(" ").split())
-
-    def set_meta(self, layout=1, salt=0):
-        meta = bpftool("map", "lookup", "pinned", self.pin / "hg_meta", "key", "0", "0", "0", "0")
-        raw = bytearray(int(octet, 16) for octet in meta["value"])
-        raw[0] = layout
-        raw[8] ^= salt
-        run("bpftool", "map", "update", "pinned", self.pin / "hg_meta", "key", "0", "0", "0",
-            "0", "value", "hex", *raw.hex(" ").split())
-
-    def close(self):
-        run(*self.command("detach", "--force"), check=False)
-        for name in (self.a, self.b):
-            run("ip", "netns", "del", name, check=False)
-        if self.pin.exists():
-            run(LOAD, "--pin", self.pin, "detach", "--force", check=False)
-
-
-@pytest.fixture
-def box():
-    with contextlib.closing(Box()) as made:
-        yield made
-
-
-@pytest.fixture(scope="session")
-def stranger(tmp_path_factory):
-    """An object with somebody else's XDP and tc programs."""
-    where = tmp_path_factory.mktemp("stranger")
-    source = where / "stranger.c"
-    source.write_text("""
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-SEC("xdp") int stranger(struct xdp_md *c) { return XDP_PASS; }
-SEC("tc") int stranger_tc(struct __sk_buff *c) { return -1; }
-char _license[] SEC("license") = "GPL";
-""")
-    include = f"-I/usr/include/{run('gcc', '-print-multiarch').stdout.strip()}"
-    run("clang", "-target", "bpf", "-O2", "-g", include, "-c", "-o", where / "stranger.o", source)
-    return where / "stranger.o"
-
-
-def boottime_ns():
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-
-
-def socket_in(namespace):
-    """A UDP socket that lives in a network namespace."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{namespace}") as away:
-        assert libc.setns(away.fileno(), 0x40000000) == 0
-        try:
-            return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        finally:
-            assert libc.setns(home.fileno(), 0x40000000) == 0
 
 
 # --- attach, replace, detach ----------------------------------------------------
@@ -267,6 +110,21 @@ def test_two_nodes_with_equal_ifindex(box):
         box.assert_loaded("lan")
 
 
+def test_detach_warns_of_virtual_addresses_left_on_a_nic(box):
+    box.load("attach", "e0=lan")
+    assert box.load("detach").stderr == ""
+    box.load("attach", "e0=lan")
+    for address, name in ((socket.inet_aton("10.99.0.7"), "hg_addr4"),
+                          (socket.inet_pton(socket.AF_INET6, "fd00::7"), "hg_addr6")):
+        run("bpftool", "map", "update", "pinned", box.pin / name, "key", "hex",
+            *address.hex(" ").split(), "value", "hex", *struct.pack("<2I", 2, 0).hex(" ").split())
+    box.ip("addr", "add", "10.99.0.7/32", "dev", "e0")
+    box.ip("addr", "add", "fd00::7/64", "dev", "e0")
+    warned = box.load("detach").stderr
+    assert "ip addr del 10.99.0.7/32 dev e0" in warned
+    assert "ip addr del fd00::7/64 dev e0" in warned and "10.99.0.1" not in warned
+
+
 # --- modes ----------------------------------------------------------------------
 
 
@@ -335,251 +193,6 @@ def test_foreign_filter_elsewhere_survives_detach(box, stranger, side):
     shown = run(*tc, "filter", "show", "dev", "e0", side).stdout
     assert "stranger" in shown and "hg_egress" not in box.filters()
     assert box.has_clsact()
-
-
-# --- layouts and unfinished sets ------------------------------------------------
-
-
-def test_other_layout_is_refused_with_the_remedy(box):
-    box.load("attach", "e0=lan")
-    before = box.port("lan")
-    box.set_meta(salt=1)
-    refused = box.load("attach", "e0=lan", check=False)
-    assert refused.returncode == 1
-    assert f"hagate-load --pin {box.pin} detach" in refused.stderr
-    assert box.port("lan") == before
-    box.load("detach")
-    box.assert_clean()
-    box.load("attach", "e0=lan")
-
-
-def test_newer_layout_is_refused(box):
-    box.load("attach", "e0=lan")
-    box.set_meta(layout=9)
-    refused = box.load("attach", "e0=lan", check=False)
-    assert refused.returncode == 1 and "layout 9; this is 1" in refused.stderr
-
-
-@pytest.mark.parametrize("missing", ["hg_meta", "hg_peer", "hg_state"])
-def test_unfinished_set_is_built_anew(box, missing):
-    box.load("attach", "e0=lan")
-    link, state = box.link_id("lan"), box.map_id("hg_state") if missing != "hg_state" else None
-    (box.pin / missing).unlink()
-    assert "maps: made" in box.load("attach", "e0=lan").stdout
-    box.assert_loaded("lan")
-    assert box.link_id("lan") == link and box.map_id("hg_state") != state
-    program = bpftool("prog", "show", "id", box.port("lan")["xdp_id"])
-    assert box.map_id("hg_state") in program["map_ids"]
-
-
-def test_strange_file_in_place_of_a_link(box):
-    box.load("attach", "e0=lan")
-    os.rename(box.pin / "hg_key", box.pin / "link_wan")
-    refused = box.load("attach", "e1=wan", check=False)
-    assert refused.returncode == 1 and "link_wan" in refused.stderr
-    box.load("detach")
-    box.assert_clean()
-
-
-def test_killed_at_any_moment_then_works(box):
-    """SIGKILL at random times within attach (new and adopted) and detach."""
-    start = time.monotonic()
-    box.load("attach", "e0=lan", "e1=wan")
-    whole = time.monotonic() - start
-    seed = int(os.environ.get("SEED") or time.time_ns() % 10**9)
-    chance, killed, made = random.Random(seed), 0, 0
-    for turn in range(50):
-        if turn % 3 == 0:
-            box.load("detach")
-        args = ["detach"] if turn % 3 == 2 else ["attach", "e0=lan", "e1=wan"]
-        process = subprocess.Popen(box.command(*args), stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        time.sleep(chance.uniform(0, whole if args[0] == "attach" else whole / 4))
-        process.kill()
-        killed += process.wait() != 0
-        after = box.load("attach", "e0=lan", "e1=wan", check=False)
-        assert after.returncode == 0, f"SEED={seed} turn {turn}: {after.stderr}"
-        made += "maps: made" in after.stdout
-        box.assert_loaded("lan", "wan")
-        programs = bpftool("prog", "show", "id", box.port("lan")["xdp_id"])
-        assert box.map_id("hg_state") in programs["map_ids"], f"SEED={seed} turn {turn}"
-    assert killed >= 20 and made >= 5, f"SEED={seed}: {killed} killed, {made} anew"
-    box.load("detach")
-    box.assert_clean()
-
-
-# --- other versions of the programs ---------------------------------------------
-
-
-def build_variant(where, path, old, new):
-    """hagate-load built from this tree with one change."""
-    for part in ("Makefile", "include", "bpf", "loader"):
-        run("cp", "-r", ROOT / part, where)
-    text = (where / path).read_text()
-    assert text.count(old) == 1, f"{path} no longer has {old!r} once"
-    (where / path).write_text(text.replace(old, new))
-    environment = dict(os.environ, BUILD=str(where / "build"))
-    run("make", "-C", where, where / "build/bin/hagate-load", "VERSION=7.7.7", env=environment)
-    return where / "build/bin/hagate-load"
-
-
-def test_same_size_change_of_fields_is_refused(box, tmp_path):
-    """libbpf's own check compares sizes and would let this pass."""
-    other = build_variant(tmp_path, "include/hagate/abi.h",
-                          "\t__u64 packets;\n\t__u64 octets;", "\t__u64 octets;\n\t__u64 packets;")
-    box.load("attach", "e0=lan")
-    before = box.port("lan")
-    refused = run(*box.inside(other, "--pin", box.pin, "attach", "e0=lan"), check=False)
-    assert refused.returncode == 1 and "cannot be taken over" in refused.stderr
-    assert box.port("lan") == before
-    run(*box.inside(other, "--pin", box.pin, "detach"))
-    box.assert_clean()
-
-
-def test_new_program_on_the_same_layout_takes_over(box, tmp_path):
-    other = build_variant(tmp_path, "loader/loader.h", "#define HG_LOADER_H", "#define HG_LOADER_H 2")
-    box.load("attach", "e0=lan")
-    link, state, program = box.link_id("lan"), box.map_id("hg_state"), box.port("lan")["xdp_id"]
-    said = run(*box.inside(other, "--pin", box.pin, "attach", "e0=lan")).stdout
-    assert "maps: taken over" in said
-    assert (box.link_id("lan"), box.map_id("hg_state")) == (link, state)
-    assert box.port("lan")["xdp_id"] != program
-
-
-def test_program_that_the_kernel_refuses_leaves_the_old_one(box, tmp_path):
-    other = build_variant(tmp_path, "bpf/gate.bpf.c", 'SEC("xdp.frags")',
-                          'static const char *volatile wild;\nSEC("xdp.frags")')
-    path = tmp_path / "bpf/gate.bpf.c"
-    body = path.read_text()
-    at = body.index("{", body.index("int hg_gate(")) + 1
-    path.write_text(body[:at] + "\n\tif (!wild || *wild) return XDP_DROP;" + body[at:])
-    run("make", "-C", tmp_path, other, env=dict(os.environ, BUILD=str(tmp_path / "build")))
-    box.load("attach", "e0=lan")
-    before = box.port("lan")
-    refused = run(*box.inside(other, "--pin", box.pin, "attach", "e0=lan"), check=False)
-    assert refused.returncode == 1
-    assert "the kernel refuses program hg_gate" in refused.stderr
-    assert "invalid mem access" in refused.stderr and "libbpf" not in refused.stderr
-    log = Path(re.search(r"log is in (\S+)", refused.stderr)[1])
-    assert "invalid mem access" in log.read_text() and log.stat().st_mode & 0o777 == 0o600
-    assert box.port("lan") == before
-
-
-# --- NICs and namespaces that go ------------------------------------------------
-
-
-def test_nic_deleted_and_made_again(box):
-    box.load("attach", "e0=lan", "e1=wan")
-    box.ip("link", "del", "e0")
-    gone = box.port("lan")
-    assert gone["ifname"] is None and gone["ifindex"] == 0
-    box.add_pair("e0")
-    assert "taken over" in box.load("attach", "e0=lan").stdout
-    assert box.port("lan")["ifname"] == "e0"
-    box.assert_loaded("lan", "wan")
-
-
-def test_nic_gone_then_detach(box):
-    box.load("attach", "e0=lan", "e1=wan")
-    box.ip("link", "del", "e0")
-    assert "link of port lan, whose NIC is gone" in box.load("detach").stdout
-    box.assert_clean("e1")
-
-
-def test_namespace_removed(box):
-    box.load("attach", "e0=lan")
-    program = box.port("lan")["xdp_id"]
-    run("ip", "netns", "del", box.a)
-    deadline = time.monotonic() + 10
-    while bpftool("link", "show", "pinned", box.pin / "link_lan").get("ifindex"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    run(LOAD, "--pin", box.pin, "detach")
-    assert not box.pin.exists()
-    assert run("bpftool", "prog", "show", "id", program, check=False).returncode
-
-
-def test_detach_from_another_namespace_says_so(box):
-    box.load("attach", "e0=lan")
-    said = run(LOAD, "--pin", box.pin, "detach").stdout
-    assert "another network namespace" in said
-    assert box.xdp_of("e0") is None and not box.pin.exists()
-    run(*box.inside("ping", "-c1", "-W2", "-q", "10.99.0.2"))  # the filter left lets pass
-
-
-# --- several at once, privileges, bpffs -----------------------------------------
-
-
-def test_many_loaders_at_once(box):
-    nics = [("e0", "lan"), ("e1", "wan")] * 4
-    running = [subprocess.Popen(box.command("attach", f"{nic}={port}"), text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-               for nic, port in nics]
-    said = [(p.communicate(timeout=60), p.returncode) for p in running]
-    assert all(code == 0 for _, code in said), said
-    assert sum("maps: made" in out for (out, _), _ in said) == 1
-    box.assert_loaded("lan", "wan")
-
-
-def test_attach_and_detach_at_once(box):
-    for _ in range(5):
-        running = [subprocess.Popen(box.command(*args), stdout=subprocess.DEVNULL,
-                                    stderr=subprocess.PIPE, text=True)
-                   for args in (["attach", "e0=lan"], ["detach"]) * 2]
-        for process in running:
-            errors = process.communicate(timeout=60)[1]
-            assert process.returncode == 0 or "no such directory on a bpffs" in errors or \
-                "made anew by another process" in errors, errors
-        if (box.pin / "link_lan").exists():
-            program = bpftool("prog", "show", "id", box.port("lan")["xdp_id"])
-            assert box.map_id("hg_state") in program["map_ids"]
-    box.load("attach", "e0=lan")
-    box.assert_loaded("lan")
-
-
-def test_not_root(box):
-    reachable = Path(f"/tmp/{box.a}-hagate-load")
-    shutil.copy(LOAD, reachable)
-    try:
-        for command in (["attach", "e0=lan"], ["detach"], ["status"]):
-            refused = run("setpriv", "--reuid", 65534, "--regid", 65534, "--clear-groups",
-                          reachable, "--pin", box.pin, *command, check=False)
-            assert refused.returncode == 1 and "needs root" in refused.stderr
-    finally:
-        reachable.unlink()
-
-
-def test_bpffs_is_mounted_when_missing_and_only_once(box):
-    script = f"""set -e
-umount -l /sys/fs/bpf
-{LOAD} --pin {box.pin} attach e0=lan & one=$!
-{LOAD} --pin {box.pin} attach e1=wan & two=$!
-wait $one; wait $two
-grep -c ' /sys/fs/bpf bpf ' /proc/mounts
-{LOAD} --pin {box.pin} status
-{LOAD} --pin {box.pin} detach >/dev/null
-"""
-    done = run(*box.inside("unshare", "--mount", "sh", "-c", script))
-    assert "\n1\n" in "\n" + done.stdout
-    assert "lan on e0" in done.stdout and "wan on e1" in done.stdout
-    assert not box.pin.exists()
-
-
-def test_pin_directory_that_is_not_on_a_bpffs(box, tmp_path):
-    refused = run(*box.inside(LOAD, "--pin", tmp_path / "pin", "attach", "e0=lan"), check=False)
-    assert refused.returncode == 1 and "not on a bpffs" in refused.stderr
-    assert "mount -t bpf" in refused.stderr and not (tmp_path / "pin").exists()
-
-
-def test_stuck_lock_is_an_error_and_not_a_hang(box):
-    box.load("attach", "e0=lan")
-    fd = os.open(box.pin, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        refused = box.load("attach", "e0=lan", check=False)
-    finally:
-        os.close(fd)
-    assert refused.returncode == 1 and "in use by another process" in refused.stderr
 
 
 # --- reports --------------------------------------------------------------------
