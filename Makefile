@@ -115,6 +115,8 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELP) $(AGENT_OBJ) $(L
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) $(LIBS_AGENT) -lcmocka
 
+$(BUILD)/tests/unit/test_tools: | $(BUILD)/bin/hagate # runs it
+
 $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(BPFT_HELP) $(LOAD_OBJ)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)

@@ -1,0 +1,86 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Installs or removes what `make` built. Called by the Makefile:
+#   install.sh install|uninstall BUILD DESTDIR sbindir bindir mandir compdir unitdir
+# Never touches /etc/hagate, /var/lib/hagate or a running gateway.
+set -eu
+
+if [ $# -ne 8 ]; then
+	sed -n '3,5s/^# //p' "$0" >&2
+	exit 2
+fi
+action=$1 build=$2 destdir=$3 sbindir=$4 bindir=$5 mandir=$6 compdir=$7 unitdir=$8
+here=$(cd "$(dirname "$0")" && pwd)
+work=
+trap '[ -z "$work" ] || rm -rf "$work"' EXIT
+
+# put MODE SOURCE TARGET, or remove TARGET
+put() {
+	if [ "$action" = install ]; then
+		install -D -m "$1" "$2" "$destdir$3"
+		echo "  $destdir$3"
+	elif [ -e "$destdir$3" ] || [ -L "$destdir$3" ]; then
+		rm -f "$destdir$3"
+		echo "  removed $destdir$3"
+	fi
+}
+
+# The unit runs the hagated that is installed here.
+put_unit() {
+	work=$(mktemp -d)
+	sed "s#@sbindir@#$sbindir#g" "$here/hagated.service" >"$work/hagated.service"
+	put 644 "$work/hagated.service" "$unitdir/hagated.service"
+}
+
+put_completions() {
+	put 644 "$here/hagate.bash-completion" "$compdir/hagate"
+	for name in hagated hagate-load; do
+		if [ "$action" = install ]; then
+			ln -sfn hagate "$destdir$compdir/$name"
+			echo "  $destdir$compdir/$name"
+		else
+			put 644 - "$compdir/$name"
+		fi
+	done
+}
+
+# Pages by their section: hagate.1 -> man1/hagate.1
+put_manuals() {
+	for source in "$here"/../docs/man/*.scd; do
+		page=$(basename "$source" .scd)
+		put 644 "$build/man/$page" "$mandir/man${page##*.}/$page"
+	done
+}
+
+tell_next() {
+	[ -z "$destdir" ] || return 0
+	getent group hagate >/dev/null 2>&1 ||
+		echo "Optional: groupadd --system hagate   (its members may run 'hagate status')"
+	if [ -d /run/systemd/system ]; then
+		echo "Next: systemctl daemon-reload; hagate init; see hagate(1)"
+	else
+		echo "Next: hagate init; see hagate(1)"
+	fi
+}
+
+case $action in
+install | uninstall) ;;
+*)
+	echo "install.sh: '$action' is neither install nor uninstall" >&2
+	exit 2
+	;;
+esac
+
+if [ "$action" = uninstall ] && [ -z "$destdir" ] && [ -d /sys/fs/bpf/hagate ]; then
+	echo "install.sh: the data path is still loaded on this machine's NICs; stop hagated," \
+		"run 'hagate-load detach', then try again" >&2
+	exit 1
+fi
+
+put 755 "$build/bin/hagated" "$sbindir/hagated"
+put 755 "$build/bin/hagate-load" "$sbindir/hagate-load"
+put 755 "$build/bin/hagate" "$bindir/hagate"
+put_unit
+put_completions
+put_manuals
+[ "$action" = uninstall ] || tell_next
