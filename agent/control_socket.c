@@ -2,8 +2,8 @@
 /*
  * Makes the run directory, the lock and the listening socket.
  *
- * The lock (flock, released by the kernel when its holder dies) decides between two
- * agents. Only its holder may remove a socket file, so two agents that start at the
+ * The lock decides between two agents. It is a POSIX one: the kernel releases it when
+ * its holder dies, and forked children do not keep it. Only its holder may remove a socket file, so two agents that start at the
  * same moment cannot remove each other's. The socket gets its mode before it gets a
  * name: there is no moment in which others could connect.
  */
@@ -16,7 +16,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -63,6 +62,7 @@ static int make_directory(const char *run, struct hg_error *error)
 
 static int take_lock(const char *run, struct hg_error *error)
 {
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[PATH_MAX];
 	int fd;
 
@@ -71,13 +71,15 @@ static int take_lock(const char *run, struct hg_error *error)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return fail(error, errno, "cannot open %s: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (fcntl(fd, F_SETLK, &lock) == 0)
 		return fd;
+	if (fcntl(fd, F_GETLK, &lock) < 0)
+		lock.l_pid = 0;
 	close(fd);
 	return fail(error, EADDRINUSE,
-		    "another hagated runs with run directory %s; stop it first, or set paths.run "
-		    "in node.yaml to a directory of its own",
-		    run);
+		    "another hagated (process %d) runs with run directory %s; stop it first, or "
+		    "set paths.run in node.yaml to a directory of its own",
+		    (int)lock.l_pid, run);
 }
 
 /* Removes what a dead agent left. */

@@ -272,6 +272,8 @@ static void test_two_servers(void **state)
 	control_fixture_start(fixture);
 	assert_int_equal(try_new(event, fixture->run, &error), -EADDRINUSE);
 	assert_non_null(strstr(error.text, fixture->run));
+	snprintf(longer, sizeof(longer), "(process %d)", (int)fixture->pid);
+	assert_non_null(strstr(error.text, longer));
 	control_assert_answers(fixture);
 
 	/* Killed: its socket stays behind and is replaced. */
