@@ -101,7 +101,8 @@ static void commit_adoption(struct hg_elect *el, const struct hg_obs *obs, struc
 	add_type(out, HG_ACT_ADDRESSES_ADD);
 }
 
-static void commit_epoch(struct hg_elect *el, enum hg_elect_state from, struct hg_actions *out)
+static void commit_epoch(struct hg_elect *el, enum hg_elect_state from, bool is_succession,
+			 struct hg_actions *out)
 {
 	uint64_t counter = hg_epoch_counter(el->epoch_seen) + 1;
 
@@ -118,10 +119,10 @@ static void commit_epoch(struct hg_elect *el, enum hg_elect_state from, struct h
 	el->epoch_counter = counter + 1;
 	el->epoch_seen = el->epoch;
 	el->is_claim_sent = false;
-	/* Where no lease is to be waited out, another node may be claiming as well: leave
-	 * its CLAIM the time to be heard. */
+	/* Where no holder's lease is to be waited out, another node may be claiming as
+	 * well: leave its CLAIM the time to be heard. */
 	el->alone_after.ns = 0;
-	if (el->config.has_peer && (el->why == HG_WHY_ALONE || el->why == HG_WHY_ELECTED))
+	if (el->config.has_peer && !is_succession)
 		el->alone_after = hg_time_add(el->now, hg_view_times(el->config.interval, 2));
 	add_epoch(out, HG_ACT_CLAIM_EPOCH, el->epoch);
 	out->again = true;
@@ -222,12 +223,13 @@ static void commit(struct hg_elect *el, const struct hg_decision *d, const struc
 {
 	enum hg_elect_state from = el->state;
 	bool is_news = d->why != HG_WHY_NONE;
+	bool is_succession = hg_view_is_succession(el, obs, d->why);
 
 	if (is_news)
 		enter(el, d);
 	if (d->is_waiting)
 		el->has_waiter = true;
-	commit_epoch(el, from, out);
+	commit_epoch(el, from, is_succession, out);
 	if (d->why == HG_WHY_ADOPTED)
 		commit_adoption(el, obs, out);
 	commit_lease(el, d, out);

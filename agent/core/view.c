@@ -94,6 +94,17 @@ bool hg_view_may_renew(const struct hg_elect *el)
 	return el->config.isolation == HG_ISOLATION_CONTINUE || el->is_alone;
 }
 
+bool hg_view_is_succession(const struct hg_elect *el, const struct hg_obs *obs, enum hg_why why)
+{
+	struct hg_time noticed = hg_time_add(hg_view_silence_at(el), el->config.interval);
+	bool is_sign = obs->request.ns == el->silent_since.ns ||
+		       obs->last_grant.ns == el->silent_since.ns;
+
+	if (why == HG_WHY_SILENCE)
+		return is_sign && !hg_time_before(noticed, el->now);
+	return why == HG_WHY_HUNG_AGENT || why == HG_WHY_CONSENT || why == HG_WHY_FAILBACK;
+}
+
 struct hg_time hg_view_safe_at(const struct hg_elect *el, const struct hg_obs *obs)
 {
 	uint64_t lease = el->config.lease.ns;

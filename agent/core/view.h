@@ -45,6 +45,10 @@ bool hg_view_may_serve_alone(const struct hg_elect *el, enum hg_why why);
 /* May renew its own lease without grants. */
 bool hg_view_may_renew(const struct hg_elect *el);
 
+/* A claim for this reason follows directly on a holder that had grants of ours, so that
+ * nobody else can be claiming at the same time. */
+bool hg_view_is_succession(const struct hg_elect *el, const struct hg_obs *obs, enum hg_why why);
+
 /* When the old holder's lease has surely ended, whatever the clocks did. */
 struct hg_time hg_view_safe_at(const struct hg_elect *el, const struct hg_obs *obs);
 
