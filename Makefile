@@ -115,7 +115,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELP) $(AGENT_OBJ) $(L
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) $(LIBS_AGENT) -lcmocka
 
-$(BUILD)/tests/unit/test_tools: | $(BUILD)/bin/hagate # runs it
+$(BUILD)/tests/unit/test_tools $(BUILD)/tests/unit/test_init: | $(BUILD)/bin/hagate # they run it
 
 $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(BPFT_HELP) $(LOAD_OBJ)
 	$(call say,LINK,$@)

@@ -7,10 +7,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/ethtool.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct hg_nics_entry *find(struct hg_nics *nics, const char *ifname)
@@ -21,12 +25,20 @@ static struct hg_nics_entry *find(struct hg_nics *nics, const char *ifname)
 	return NULL;
 }
 
+/* Asked over a socket and not in sysfs, which may show another network namespace. */
 static bool is_bridge(const char *ifname)
 {
-	char path[64];
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq request = { .ifr_data = (void *)&info };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err;
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/bridge", ifname);
-	return access(path, F_OK) == 0;
+	if (fd < 0)
+		return false;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", ifname);
+	err = ioctl(fd, SIOCETHTOOL, &request);
+	close(fd);
+	return err == 0 && strcmp(info.driver, "bridge") == 0;
 }
 
 static void add_nic(struct hg_nics *nics, const struct ifaddrs *ifa)
