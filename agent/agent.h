@@ -49,6 +49,7 @@ struct hg_agent_port {
 	uint32_t stray_peer; /* what the peer said of its own, at its last HELLO */
 	struct hg_wire_hello hello; /* the peer's last on this port */
 	uint64_t hello_at;
+	uint8_t taught_mac[6]; /* of the peer's NIC, as given to the kernel */
 	char fault[256]; /* sentence with remedy, "" none */
 };
 

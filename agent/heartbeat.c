@@ -2,6 +2,7 @@
 /* See heartbeat.h. */
 #include <endian.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,6 +12,9 @@
 
 /* Class selector 6 (RFC 2474), as routing protocols use: ahead of bulk traffic. */
 #define HEARTBEAT_TOS 0xc0
+
+static const struct hg_ip everybody4 = { .family = 4, .addr = { 255, 255, 255, 255 } };
+static const struct hg_ip everybody6 = { .family = 6, .addr = { 0xff, 0x02, [15] = 1 } };
 
 void hg_heartbeat_init(struct hg_heartbeat *heartbeat)
 {
@@ -39,13 +43,16 @@ static socklen_t to_sockaddr(const struct hg_ip *ip, uint16_t port, struct socka
 static int set_options(int fd, const struct hg_heartbeat_options *options)
 {
 	int ttl = HG_WIRE_TTL, tos = HEARTBEAT_TOS, one = 1, smallest = 1;
-	int level = options->self->family == 4 ? IPPROTO_IP : IPPROTO_IPV6;
-	int ttl_name = options->self->family == 4 ? IP_TTL : IPV6_UNICAST_HOPS;
-	int tos_name = options->self->family == 4 ? IP_TOS : IPV6_TCLASS;
+	bool is_v6 = options->self->family == 6;
+	int level = is_v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+	int ttl_name = is_v6 ? IPV6_UNICAST_HOPS : IP_TTL;
+	int tos_name = is_v6 ? IPV6_TCLASS : IP_TOS;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, options->ifname, strlen(options->ifname)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &smallest, sizeof(smallest)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &one, sizeof(one)) ||
+	    (is_v6 && setsockopt(fd, level, IPV6_MULTICAST_HOPS, &ttl, sizeof(ttl))) ||
 	    setsockopt(fd, level, ttl_name, &ttl, sizeof(ttl)) ||
 	    setsockopt(fd, level, tos_name, &tos, sizeof(tos)))
 		return -errno;
@@ -76,6 +83,9 @@ int hg_heartbeat_open(struct hg_heartbeat *heartbeat, const struct hg_heartbeat_
 		goto out;
 	}
 	hg_heartbeat_close(heartbeat);
+	heartbeat->everybody_len = to_sockaddr(options->self->family == 4 ? &everybody4
+									  : &everybody6,
+					       options->udp_port, &heartbeat->everybody);
 	heartbeat->fd = fd;
 	heartbeat->port_id = hg_port_id(options->port);
 	return 0;
@@ -137,4 +147,11 @@ void hg_heartbeat_send_long(struct hg_heartbeat *heartbeat, struct hg_wire_long 
 	fill_head(heartbeat, &frame->head, HG_WIRE_LONG, key);
 	sign(frame, HG_WIRE_LONG, key, frame->tag);
 	put_frame(heartbeat, frame, HG_WIRE_LONG);
+}
+
+void hg_heartbeat_broadcast(struct hg_heartbeat *heartbeat, const struct hg_wire_long *frame)
+{
+	if (heartbeat->fd >= 0)
+		sendto(heartbeat->fd, frame, HG_WIRE_LONG, MSG_DONTWAIT,
+		       (const struct sockaddr *)&heartbeat->everybody, heartbeat->everybody_len);
 }

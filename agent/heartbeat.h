@@ -9,6 +9,7 @@
 #define HG_HEARTBEAT_H
 
 #include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "agent/config.h"
 #include "hagate/abi.h"
@@ -16,6 +17,8 @@
 struct hg_heartbeat {
 	int fd; /* -1: closed */
 	uint32_t port_id;
+	struct sockaddr_storage everybody;
+	socklen_t everybody_len;
 	int send_errno; /* of the last send, 0 when it went out */
 };
 
@@ -38,5 +41,10 @@ void hg_heartbeat_send_short(struct hg_heartbeat *heartbeat, struct hg_wire_shor
 			     const struct hg_key *key);
 void hg_heartbeat_send_long(struct hg_heartbeat *heartbeat, struct hg_wire_long *frame,
 			    const struct hg_key *key);
+
+/* The same long frame, signed before, to all on the segment (255.255.255.255,
+ * ff02::1): for a peer whose MAC is not known yet. The kernel's own search gives up
+ * for a second when its first ARP request is lost. */
+void hg_heartbeat_broadcast(struct hg_heartbeat *heartbeat, const struct hg_wire_long *frame);
 
 #endif

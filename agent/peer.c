@@ -171,6 +171,8 @@ static void send_hello_on(struct hg_agent *agent, unsigned int slot,
 	memcpy(frame.hello.echo, session->echo, sizeof(frame.hello.echo));
 	fill_hello(agent, slot, &frame.hello);
 	hg_heartbeat_send_long(&agent->port[slot].heartbeat, &frame, &agent->cluster_key);
+	if (!hg_port_is_peer_heard(agent, slot))
+		hg_heartbeat_broadcast(&agent->port[slot].heartbeat, &frame);
 }
 
 void hg_peer_send_hello(struct hg_agent *agent)
@@ -221,6 +223,23 @@ static void to_elect_hello(const struct hg_wire_long *frame, struct hg_elect_eve
 	};
 }
 
+/* The peer's NIC into the neighbour table, so that the next frame need not search.
+ * The HELLO's tag was right, so the MAC is the peer's, or was at a former boot. */
+static void teach_mac(struct hg_agent *agent, unsigned int slot, const uint8_t mac[6])
+{
+	struct hg_agent_port *port = &agent->port[slot];
+	struct hg_worker_neigh neigh = { .ifindex = port->nic.ifindex };
+	struct hg_job job = { .type = HG_JOB_NEIGH_SET, .neighs = { .list = &neigh, .count = 1 } };
+
+	if (!port->has_nic || !memcmp(port->taught_mac, mac, sizeof(port->taught_mac)))
+		return;
+	neigh.ip = agent->peer->address[port->index];
+	neigh.ip.prefix = neigh.ip.family == 4 ? 32 : 128;
+	memcpy(neigh.mac, mac, sizeof(neigh.mac));
+	if (!hg_agent_submit(agent, &job))
+		memcpy(port->taught_mac, mac, sizeof(port->taught_mac));
+}
+
 static void on_hello(struct hg_agent *agent, const struct hg_event *event)
 {
 	struct hg_wire_hello hello = event->frame.hello;
@@ -230,6 +249,7 @@ static void on_hello(struct hg_agent *agent, const struct hg_event *event)
 	};
 	struct hg_elect_event ev;
 
+	teach_mac(agent, event->slot, hello.mac);
 	memcpy(session.nonce, hello.nonce, sizeof(session.nonce));
 	memcpy(session.echo, hello.echo, sizeof(session.echo));
 	switch (hg_session_receive(&agent->session, hg_now(), &session)) {

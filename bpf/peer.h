@@ -18,21 +18,24 @@
 
 #define HG_PEER_SHORT_WORDS (sizeof(struct hg_wire_head) / 8)
 #define HG_PEER_LONG_WORDS ((sizeof(struct hg_wire_long) - HG_WIRE_TAG_LEN) / 8)
+#define HG_PEER_OFFSETS 0x7f /* a frame begins before: Ethernet, two tags, IPv6, UDP */
 
 struct peer {
 	struct hg_wire_head *head;
 	struct hg_peer *entry;
-	const struct hg_key *key;
 	__u32 index; /* of the peer */
+	__u32 slot; /* enum hg_key_slot */
 	__u8 session;
 	__u8 type; /* enum hg_wire_type, checked */
 	bool is_long;
 };
 
+/* To an own address, or to all on the segment: how HELLO finds a peer whose MAC is
+ * not known yet. */
 static __always_inline bool peer_is_for_us(const struct hg_pkt *p)
 {
-	return p->transport == HG_L4_UDP && p->dst == HG_ADDR_OWN && !p->is_fragment &&
-	       p->dport == bpf_htons(hg_config.udp_port);
+	return p->transport == HG_L4_UDP && (p->dst == HG_ADDR_OWN || p->to == HG_MAC_GROUP) &&
+	       !p->is_fragment && p->dport == bpf_htons(hg_config.udp_port);
 }
 
 /* Headers of fixed size, and a payload that is one whole frame of its type. */
@@ -51,6 +54,8 @@ static __always_inline enum hg_verdict peer_check_length(struct hg_pkt *p, struc
 	peer->head = head;
 	peer->type = head->type;
 	peer->is_long = head->type == HG_WIRE_HELLO || head->type == HG_WIRE_NEIGH;
+	if (p->dst != HG_ADDR_OWN && head->type != HG_WIRE_HELLO)
+		return hg_drop(p, HG_R_PEER_NODE);
 	if (head->type >= HG_WIRE_TYPES)
 		peer->is_long = len == HG_WIRE_LONG;
 	if (len != (peer->is_long ? HG_WIRE_LONG : HG_WIRE_SHORT))
@@ -83,25 +88,22 @@ static __always_inline enum hg_verdict peer_check_head(struct hg_pkt *p, struct 
 	return peer->entry ? HG_NEXT : hg_drop(p, HG_R_PEER_NODE);
 }
 
-static __always_inline const struct hg_key *peer_find_key(const struct peer *peer, __u32 slot)
+static __always_inline bool peer_has_key(const struct peer *peer, __u32 slot)
 {
 	const struct hg_key *key = bpf_map_lookup_elem(&hg_key, &slot);
 
-	if (key && key->id && key->id == bpf_ntohl(peer->head->key_id) && key->peer == peer->index)
-		return key;
-	return NULL;
+	return key && key->id && key->id == bpf_ntohl(peer->head->key_id) &&
+	       key->peer == peer->index;
 }
 
 static __always_inline enum hg_verdict peer_check_key(struct hg_pkt *p, struct peer *peer)
 {
-	__u32 slot = peer->is_long ? HG_KEY_CLUSTER : HG_KEY_SESSION0;
-
-	peer->key = peer_find_key(peer, slot);
-	if (!peer->key) {
-		peer->key = peer_find_key(peer, slot + 1);
-		peer->session = !peer->is_long;
-	}
-	if (peer->key)
+	peer->slot = peer->is_long ? HG_KEY_CLUSTER : HG_KEY_SESSION0;
+	if (peer_has_key(peer, peer->slot))
+		return HG_NEXT;
+	peer->slot++;
+	peer->session = !peer->is_long;
+	if (peer_has_key(peer, peer->slot))
 		return HG_NEXT;
 	if (!peer->is_long)
 		return hg_drop(p, HG_R_PEER_SESSION);
@@ -109,21 +111,60 @@ static __always_inline enum hg_verdict peer_check_key(struct hg_pkt *p, struct p
 	return hg_drop(p, HG_R_PEER_KEY);
 }
 
+/*
+ * The two functions that hash are functions to the verifier too: it walks through
+ * each once instead of once for every way that leads there. They take numbers and
+ * find the frame and the key again.
+ */
+
+/* Whether the frame at `offset`, short or long, has the tag of the key in `slot`. */
+__attribute__((noinline)) int hg_peer_is_authentic(struct xdp_md *ctx, __u32 offset, __u32 slot,
+						   __u32 is_long)
+{
+	void *frame = (void *)(long)ctx->data + (offset & HG_PEER_OFFSETS);
+	void *end = (void *)(long)ctx->data_end;
+	const struct hg_key *key = bpf_map_lookup_elem(&hg_key, &slot);
+	const __u64 *tag = frame + HG_PEER_SHORT_WORDS * 8;
+	__u64 expected[2];
+
+	if (!key || frame + HG_WIRE_SHORT > end)
+		return 0;
+	if (is_long) {
+		if (frame + HG_WIRE_LONG > end)
+			return 0;
+		tag = frame + HG_PEER_LONG_WORDS * 8;
+		hg_siphash(frame, HG_PEER_LONG_WORDS, key->rx, expected);
+	} else {
+		hg_siphash(frame, HG_PEER_SHORT_WORDS, key->rx, expected);
+	}
+	return !((hg_sip_word(tag) ^ expected[0]) | (hg_sip_word(tag + 1) ^ expected[1]));
+}
+
+/* Signs the short frame at `offset` with the key in `slot`. 0: it is not there. */
+__attribute__((noinline)) int hg_peer_sign(struct xdp_md *ctx, __u32 offset, __u32 slot)
+{
+	void *frame = (void *)(long)ctx->data + (offset & HG_PEER_OFFSETS);
+	const struct hg_key *key = bpf_map_lookup_elem(&hg_key, &slot);
+	__u64 *tag = frame + HG_PEER_SHORT_WORDS * 8;
+	__u64 value[2];
+
+	if (!key || frame + HG_WIRE_SHORT > (void *)(long)ctx->data_end)
+		return 0;
+	hg_siphash(frame, HG_PEER_SHORT_WORDS, key->tx, value);
+	tag[0] = hg_sip_word(&value[0]);
+	tag[1] = hg_sip_word(&value[1]);
+	return 1;
+}
+
+static __always_inline __u32 peer_offset(const struct hg_pkt *p)
+{
+	return p->net_offset + sizeof(struct udphdr) +
+	       (p->net == HG_NET_IP4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+}
+
 static __always_inline enum hg_verdict peer_check_tag(struct hg_pkt *p, struct peer *peer)
 {
-	__u64 expected[2];
-	const __u64 *tag;
-
-	if (peer->is_long) {
-		if ((void *)peer->head + HG_WIRE_LONG > p->end)
-			return hg_drop(p, HG_R_PEER_LENGTH);
-		tag = (void *)peer->head + HG_PEER_LONG_WORDS * 8;
-		hg_siphash(peer->head, HG_PEER_LONG_WORDS, peer->key->rx, expected);
-	} else {
-		tag = (void *)(peer->head + 1);
-		hg_siphash(peer->head, HG_PEER_SHORT_WORDS, peer->key->rx, expected);
-	}
-	if (!((hg_sip_word(tag) ^ expected[0]) | (hg_sip_word(tag + 1) ^ expected[1])))
+	if (hg_peer_is_authentic(p->ctx, peer_offset(p), peer->slot, peer->is_long))
 		return HG_NEXT;
 	hg_lease_write(peer->entry->unauthentic, bpf_ktime_get_boot_ns());
 	return hg_drop(p, HG_R_PEER_TAG);
@@ -185,8 +226,6 @@ static __always_inline void peer_turn_head(const struct hg_pkt *p, const struct 
 					   const struct hg_lease_result *r)
 {
 	struct hg_wire_head *head = peer->head;
-	__u64 *tag = (void *)(head + 1);
-	__u64 value[2];
 
 	head->type = r->answer;
 	head->flags = r->flags;
@@ -198,9 +237,6 @@ static __always_inline void peer_turn_head(const struct hg_pkt *p, const struct 
 	head->seq = bpf_cpu_to_be64(bpf_ktime_get_boot_ns());
 	head->epoch = bpf_cpu_to_be64(r->epoch);
 	head->stamp = bpf_cpu_to_be64(r->stamp);
-	hg_siphash(head, HG_PEER_SHORT_WORDS, peer->key->tx, value);
-	tag[0] = hg_sip_word(&value[0]);
-	tag[1] = hg_sip_word(&value[1]);
 }
 
 static __always_inline void peer_turn_ip4(struct iphdr *ip, struct udphdr *udp)
@@ -243,6 +279,8 @@ static __always_inline enum hg_verdict peer_turn(struct hg_pkt *p, const struct 
 	udp->dest = udp->source;
 	udp->source = bpf_htons(hg_config.udp_port);
 	peer_turn_head(p, peer, r);
+	if (!hg_peer_sign(p->ctx, peer_offset(p), peer->slot))
+		return hg_drop(p, HG_R_PEER_SESSION);
 	if (p->net == HG_NET_IP4)
 		peer_turn_ip4(p->l3, udp);
 	else
