@@ -5,6 +5,7 @@
  * and what was inherited at the fork.
  */
 #include <errno.h>
+#include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,14 +64,17 @@ static int on_records(void *context, const void *data, size_t length)
 	int rest = length;
 
 	/* In pieces of whole messages: a datagram may be longer than a packet of ours. */
-	while (NLMSG_OK(nlh, (unsigned int)rest)) {
+	while (mnl_nlmsg_ok(nlh, rest)) {
 		struct hg_job_reply reply = { 0 };
 		int err;
 
-		while (NLMSG_OK(nlh, (unsigned int)rest) &&
+		while (mnl_nlmsg_ok(nlh, rest) &&
 		       (const char *)nlh - at + NLMSG_ALIGN(nlh->nlmsg_len) <= HG_JOB_RECORDS_MAX)
-			nlh = NLMSG_NEXT(nlh, rest);
+			nlh = mnl_nlmsg_next(nlh, &rest);
 		reply.length = (const char *)nlh - at;
+		/* the last message of a datagram need not be padded */
+		if (reply.length > length - (at - (const char *)data))
+			reply.length = length - (at - (const char *)data);
 		if (!reply.length)
 			return -EMSGSIZE;
 		err = send_reply(server->fd, &reply, at);

@@ -144,13 +144,19 @@ static int read_message(const struct hg_netlink_handlers *handlers, void *contex
 	return 0;
 }
 
+/* mnl_nlmsg_ok() takes a length above INT_MAX for a negative one. */
+static bool is_message(const struct nlmsghdr *nlh, int rest)
+{
+	return mnl_nlmsg_ok(nlh, rest) && nlh->nlmsg_len <= (unsigned int)rest;
+}
+
 int hg_netlink_parse(const struct hg_netlink_handlers *handlers, void *context, const void *data,
 		     size_t length)
 {
 	const struct nlmsghdr *nlh = data;
 	int rest = length;
 
-	while (mnl_nlmsg_ok(nlh, rest)) {
+	while (is_message(nlh, rest)) {
 		int err = read_message(handlers, context, nlh);
 
 		if (err)
@@ -272,7 +278,7 @@ static int read_dump(struct dump *dump, const void *buffer, size_t length)
 	const struct nlmsghdr *nlh = buffer;
 	int rest = length, end = 1;
 
-	for (; mnl_nlmsg_ok(nlh, rest); nlh = mnl_nlmsg_next(nlh, &rest)) {
+	for (; is_message(nlh, rest); nlh = mnl_nlmsg_next(nlh, &rest)) {
 		if (nlh->nlmsg_seq != dump->seq)
 			return 1;
 		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
