@@ -25,7 +25,7 @@ static const char *find_nearest(const struct hg_schema_key *keys, const char *te
 	const char *names[KEYS_MAX] = { 0 };
 	unsigned int count;
 
-	for (count = 0; keys[count].name && count < KEYS_MAX; count++)
+	for (count = 0; count < KEYS_MAX && keys[count].name; count++)
 		names[count] = keys[count].name;
 	return hg_value_nearest(text, names, count);
 }

@@ -230,10 +230,13 @@ static void test_all_values(void **state)
 	hg_config_done(&fixture.cluster);
 
 	config_write_text("cluster: alone\nnodes: { gw1: { id: 1 } }\n"
-			  "ports: { lan: { vips: [10.0.0.1/8] } }\nfailsafe: []\n");
+			  "ports: { lan: { vips: [10.0.0.0/31, 10.0.0.4/32] } }\n"
+			  "failsafe: []\ntimers: { interval: 3ms, lease: 9ms }\n");
 	config_expect_ok(config_read_cluster(fixture.path, NULL));
 	assert_int_equal(c->failsafe[0], 0);
 	assert_int_equal(c->node_count, 1);
+	assert_int_equal(c->vip_count, 2);
+	assert_int_equal(c->lease.ns, c->interval.ns * 3);
 	hg_config_done(&fixture.cluster);
 }
 

@@ -138,6 +138,7 @@ static const struct bad_case bad_cluster[] = {
 	{ 7, "  wan: { vips: [10.2.0.1/024] }", "7:17", "with its prefix length" },
 	{ 7, "  wan: { vips: [10.2.0/24] }", "7:17", "is not an IP address" },
 	{ 7, "  wan: { vips: [10.2.0.0/24] }", "7:17", "is the address of the network itself" },
+	{ 7, "  wan: { vips: [10.2.0.4/30] }", "7:17", "is the address of the network itself" },
 	{ 7, "  wan: { vips: [10.2.0.255/24] }", "7:17", "broadcast" },
 	{ 7, "  wan: { vips: [224.0.0.1/24] }", "7:17", "multicast" },
 	{ 7, "  wan: { vips: [127.0.0.1/8] }", "7:17", "loopback" },
@@ -221,6 +222,9 @@ static const struct bad_case bad_cluster[] = {
 	{ 12, "isolation: \xff", "12:12", "not UTF-8: octet 0xff" },
 	{ 12, "isolation: \xc0\x80", "12:12", "not UTF-8: octet 0xc0" },
 	{ 12, "isolation: \xed\xa0\x80", "12:12", "not UTF-8: octet 0xed" },
+	{ 12, "isolation: \xe0\x80\x80", "12:12", "not UTF-8: octet 0xe0" },
+	{ 12, "isolation: \xf4\x90\x80\x80", "12:12", "not UTF-8: octet 0xf4" },
+	{ 12, "isolation: 'it''s'", "12:12", "not 'it's'" },
 	{ 12, "isolation: \xe2\x82", "12:12", "not UTF-8: octet 0xe2" },
 	/* columns count characters */
 	{ 12, "isolation: \"\xc3\xa4\xe2\x82\xac\"  # \xc3\xa4", "12:12",
