@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/*
+ * The packet filter between user space and BPF: blocklist, rules, rates.
+ *
+ * Classifier: a two-level bit vector. Each field of a packet is looked up once and
+ * gives a class; a class stands for one bit vector over the rules, 1 where that
+ * field's value satisfies the rule. The vectors of all fields are ANDed, summaries
+ * first, and the lowest bit left is the first rule that matches.
+ *
+ * A generation is one set of inner maps; hg_filter.generation, read once per packet,
+ * selects it (index generation & 1 in each map of maps). A generation's inner maps
+ * are never written after it was selected.
+ */
+#ifndef HAGATE_FILTER_H
+#define HAGATE_FILTER_H
+
+#include <linux/types.h>
+
+#define HG_RULES_MAX 10240
+#define HG_BIT_WORDS (HG_RULES_MAX / 64) /* 160 */
+#define HG_BIT_SUMMARIES ((HG_BIT_WORDS + 63) / 64) /* 3 */
+#define HG_RULE_COUNTERS 16384 /* stable counter slots, see hg_rule_slot */
+#define HG_RULE_COUNT_ONLY_MAX 64 /* count-only and passed-over rules visited per packet */
+
+/* hg_filter: array, key 0, memory-mapped. */
+struct hg_filter {
+	__u32 generation; /* 0: no rules: everything goes on */
+	__u32 is_default_drop; /* of the selected generation; kept in its rule array too */
+	__u32 block4, block6, block_prefix; /* entries; 0 lets the lookup be skipped */
+	__u32 pad;
+};
+
+/* A class: row of the inner map hg_f_bits. Row 0: no rule matches. */
+struct hg_bits {
+	__u64 summary[HG_BIT_SUMMARIES]; /* bit w: word w is not 0 */
+	__u64 word[HG_BIT_WORDS];
+};
+
+/*
+ * hg_f_table (inner array of __u32): class by small value. One array, parts behind
+ * each other. "NONE" parts: the field does not exist in this packet (no ports in a
+ * fragment or in ICMP, no flags outside TCP, no type outside ICMP, no VLAN tag).
+ */
+#define HG_TABLE_SPORT 0 /* + source port, host order */
+#define HG_TABLE_SPORT_NONE 65536
+#define HG_TABLE_DPORT 65537 /* + destination port */
+#define HG_TABLE_DPORT_NONE (HG_TABLE_DPORT + 65536)
+#define HG_TABLE_PROTO (HG_TABLE_DPORT_NONE + 1) /* + L4 protocol, 256 */
+#define HG_TABLE_DETAIL (HG_TABLE_PROTO + 256) /* + TCP flags octet, 256 */
+#define HG_TABLE_ICMP4 (HG_TABLE_DETAIL + 256) /* + type, 256 */
+#define HG_TABLE_ICMP6 (HG_TABLE_ICMP4 + 256) /* + type, 256 */
+#define HG_TABLE_DETAIL_NONE (HG_TABLE_ICMP6 + 256)
+#define HG_TABLE_INPUT (HG_TABLE_DETAIL_NONE + 1) /* + slot * 2 + is_fragment, 32 */
+#define HG_TABLE_VLAN (HG_TABLE_INPUT + 32) /* + outer VLAN id, 4096 */
+#define HG_TABLE_VLAN_NONE (HG_TABLE_VLAN + 4096)
+#define HG_TABLE_SRC4_ANY (HG_TABLE_VLAN_NONE + 1) /* class when the trie has no entry */
+#define HG_TABLE_DST4_ANY (HG_TABLE_SRC4_ANY + 1)
+#define HG_TABLE_SRC6_ANY (HG_TABLE_SRC4_ANY + 2)
+#define HG_TABLE_DST6_ANY (HG_TABLE_SRC4_ANY + 3)
+#define HG_TABLE_SIZE (HG_TABLE_SRC4_ANY + 4)
+
+/* hg_f_lpm4, hg_f_lpm6 (inner LPM tries): class by address; one trie for both sides. */
+#define HG_LPM_SRC 0
+#define HG_LPM_DST 1
+struct hg_lpm4_key {
+	__u32 prefixlen; /* 8 + prefix length */
+	__u8 side; /* HG_LPM_SRC, HG_LPM_DST */
+	__u8 addr[4];
+} __attribute__((packed));
+struct hg_lpm6_key {
+	__u32 prefixlen; /* 8 + prefix length */
+	__u8 side;
+	__u8 addr[16];
+} __attribute__((packed));
+
+/* hg_f_rule (inner array): what a rule does. */
+enum hg_rule_action { HG_RULE_ACCEPT, HG_RULE_DROP };
+#define HG_RULE_F_COUNT_ONLY 0x1
+#define HG_RULE_F_RATE 0x2 /* what exceeds the rate is dropped; see below */
+#define HG_RULE_F_PER_SOURCE 0x4
+struct hg_rule_entry {
+	__u32 action; /* enum hg_rule_action */
+	__u32 flags;
+	__u32 counter; /* slot of hg_rule_stat and hg_rule_tat */
+	__u8 source4, source6; /* prefix lengths of the buckets with PER_SOURCE */
+	__u16 pad;
+	/* GCRA (ITU-T I.371): a packet conforms when tat - now <= limit; then
+	 * tat = max(tat, now) + increment. limit = (burst - 1) * increment. */
+	__u64 increment_ns; /* 1 s / rate */
+	__u64 limit_ns;
+};
+/* With a rate: above it dropped (FILTER_RATE); within it `accept` accepts and `drop`
+ * goes on to the next rule. */
+
+/* hg_rule_stat: per-CPU array, key = counter slot */
+struct hg_rule_stat {
+	__u64 packets;
+	__u64 octets;
+	__u64 last_ns; /* CLOCK_BOOTTIME of the last hit */
+	__u64 exceeded; /* packets above the rate */
+};
+/* hg_rule_tat: array of __u64, key = counter slot: GCRA state of a rule */
+/* hg_source_tat: LRU hash: GCRA state of a rule and source prefix */
+struct hg_source_key {
+	__u32 counter;
+	__u32 family; /* 4, 6 */
+	__u8 addr[16]; /* masked */
+};
+/* hg_rule_slot: hash, key = stable rule id (__u64), value = counter slot (__u32). User
+ * space only: gives a rule its counter again over swaps and restarts. */
+
+/* hg_block4, hg_block6: hash by exact address (hg_addr4_key, hg_addr6_key);
+ * hg_blocklpm4, hg_blocklpm6: LPM tries (key: prefixlen, addr). */
+struct hg_block4_prefix {
+	__u32 prefixlen;
+	__u8 addr[4];
+};
+struct hg_block6_prefix {
+	__u32 prefixlen;
+	__u8 addr[16];
+};
+enum hg_block_source { HG_BLOCK_OPERATOR = 1, HG_BLOCK_FEED = 2, HG_BLOCK_IDS = 3 };
+struct hg_block {
+	__u64 expire_ns; /* CLOCK_BOOTTIME; ~0: never */
+	__u64 packets; /* dropped; atomically added */
+	__u32 source; /* enum hg_block_source */
+	__u32 pad;
+};
+#define HG_BLOCKS_MAX 4194304
+#define HG_BLOCK_PREFIXES_MAX 1048576
+
+_Static_assert(sizeof(struct hg_bits) == 8 * (HG_BIT_WORDS + HG_BIT_SUMMARIES), "filter: hg_bits");
+_Static_assert(sizeof(struct hg_rule_entry) == 32, "filter: hg_rule_entry");
+
+#endif
