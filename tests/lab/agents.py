@@ -97,9 +97,7 @@ class Agent:
 
     def wipe(self):
         """What a power-off leaves of a kernel's state: nothing. Disks stay."""
-        for segment, nic in NICS.items():
-            self.lab.run(self.name, "ip", "link", "set", "dev", nic, "xdp", "off")
-            self.lab.run(self.name, "tc", "qdisc", "del", "dev", nic, "clsact", check=False)
+        for segment in SEGMENTS:
             self.lab.flush_foreign_addresses(self.gateway, segment)
 
     def start(self):
@@ -149,6 +147,13 @@ class Hagate(Agent):
         super().wipe()
         shutil.rmtree(self.pin, ignore_errors=True)
         shutil.rmtree(self.run_dir, ignore_errors=True)
+        for nic in NICS.values():
+            self.lab.run(self.name, "tc", "qdisc", "del", "dev", nic, "clsact", check=False)
+        wait_for(lambda: not self.has_xdp(), 5, "the XDP programs to go with their links")
+
+    def has_xdp(self):
+        links = json.loads(self.lab.run(self.name, "ip", "-json", "link", "show").stdout)
+        return any("xdp" in link for link in links)
 
     def command(self, *args, check=True, timeout=30):
         """The hagate command; returns its CompletedProcess."""

@@ -10,7 +10,7 @@ from collections import namedtuple
 from pathlib import Path
 
 from bpfmap import Map
-from procs import BUILD, LabError, run
+from procs import BUILD, LabError, run, wait_for
 from topology import GATEWAYS, SEGMENTS
 
 # wire.h
@@ -77,11 +77,14 @@ class Wire:
         self.maps["node"].write((GATEWAYS[node].node,), (flags,))
 
     def mend(self):
-        """Takes all faults away."""
+        """Takes all faults away, pulled cables too."""
         for gateway in GATEWAYS.values():
             self.set_node(gateway.name, 0)
             for segment in SEGMENTS:
                 self._write(gateway, segment)
+            self.topology.ip(gateway.hypervisor,
+                             *(f"link set {gateway.port(s)} up" for s in SEGMENTS))
+        wait_for(self.topology.is_forwarding, 10, "all switch ports to forward")
 
     def set_link(self, node, segment, is_up):
         """The switch end goes down: the gateway's NIC loses its carrier."""

@@ -14,9 +14,10 @@ Each vSwitch and each physical switch is a bridge; the three bridges of a hyperv
 fd00:1::/64 lan, 10.2.0.0/24 and fd00:2::/64 wan, 10.9.0.0/24 ha. The hosts' default
 route is the lan VIP (.1), the server's route to the lan is the wan VIP (.1).
 """
+import json
 from dataclasses import dataclass
 
-from procs import in_ns, run
+from procs import in_ns, run, wait_for
 
 SEGMENTS = ("lan", "wan", "ha")
 NET4 = {"lan": "10.1.0", "wan": "10.2.0", "ha": "10.9.0"}
@@ -122,6 +123,16 @@ class Topology:
             self._set_up_gateway(gateway)
         for host in HOSTS.values():
             self._set_up_host(host)
+        wait_for(self.is_forwarding, 10, "all switch ports to forward")
+
+    def is_forwarding(self):
+        """The kernel enables bridge ports up to a second after their carrier came."""
+        for switch in SWITCHES:
+            ports = json.loads(run("bridge", "-n", self.ns(switch), "-json", "link",
+                                   "show").stdout)
+            if any(port.get("state") != "forwarding" for port in ports if "master" in port):
+                return False
+        return True
 
     def down(self):
         """Removes what is there; links go with their namespaces."""
