@@ -10,8 +10,8 @@
 
 #define HG_EVENT_CONFLICT_NS 100000000ull /* between CONFLICT events of one port */
 
-/* When a port last reported a conflict. Private to the gate: not pinned, a new
- * program version may start afresh. */
+/* When a port last reported a conflict. The gate alone uses it; nothing is lost when
+ * a new program version starts with an empty one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, HG_SLOTS_MAX);

@@ -112,6 +112,12 @@ static __always_inline void hg_mac_copy(__u8 *to, const __u8 *from)
 	x[2] = y[2];
 }
 
+/* multicast, or the limited broadcast */
+static __always_inline bool hg_ip4_is_group(__be32 addr)
+{
+	return bpf_ntohl(addr) >> 28 == 0xe || addr == 0xffffffff;
+}
+
 static __always_inline bool hg_ip6_is_unspecified(const struct in6_addr *addr)
 {
 	return !(addr->in6_u.u6_addr32[0] | addr->in6_u.u6_addr32[1] | addr->in6_u.u6_addr32[2] |

@@ -24,7 +24,7 @@ static __always_inline bool owner_is_group(const struct hg_pkt *p)
 	if (p->to == HG_MAC_GROUP)
 		return true;
 	if (p->net == HG_NET_IP4)
-		return bpf_ntohl(((struct iphdr *)p->l3)->daddr) >= 0xe0000000u;
+		return hg_ip4_is_group(((struct iphdr *)p->l3)->daddr);
 	return hg_ip6_is_multicast(&((struct ipv6hdr *)p->l3)->daddr);
 }
 

@@ -83,11 +83,9 @@ static __always_inline enum hg_verdict parse_arp(struct hg_pkt *p)
 /* 0.0.0.0 is how hosts without an address speak, but only to groups (DHCP, IGMP). */
 static __always_inline bool parse_is_bad_source4(const struct hg_pkt *p, __be32 source)
 {
-	__u32 addr = bpf_ntohl(source);
-
-	if (!addr)
+	if (!source)
 		return p->to != HG_MAC_GROUP;
-	return addr >> 24 == 0 || addr >> 24 == 127 || addr >= 0xe0000000u;
+	return bpf_ntohl(source) >> 24 == 127 || hg_ip4_is_group(source);
 }
 
 static __always_inline enum hg_verdict parse_ip4(struct hg_pkt *p)

@@ -112,9 +112,9 @@ static __always_inline enum hg_verdict peer_check_key(struct hg_pkt *p, struct p
 }
 
 /*
- * The two functions that hash are functions to the verifier too: it walks through
- * each once instead of once for every way that leads there. They take numbers and
- * find the frame and the key again.
+ * The functions that hash, and the one that obeys, are functions to the verifier
+ * too: it walks through each once instead of once for every way that leads there.
+ * They take numbers, and find frame, key and maps again.
  */
 
 /* Whether the frame at `offset`, short or long, has the tag of the key in `slot`. */
@@ -170,11 +170,31 @@ static __always_inline enum hg_verdict peer_check_tag(struct hg_pkt *p, struct p
 	return hg_drop(p, HG_R_PEER_TAG);
 }
 
+/* Obeys an authentic frame (lease.h). 0: the maps lack the path. */
+__attribute__((noinline)) int hg_peer_obey(const struct hg_lease_frame *frame,
+					   struct hg_lease_result *ret, __u32 index, __u32 slot,
+					   __u32 port)
+{
+	__u32 path = index * HG_SLOTS_MAX + slot;
+	struct hg_lease lease = {
+		.config = &hg_config,
+		.state = hg_state_find(),
+		.peer = bpf_map_lookup_elem(&hg_peer, &index),
+		.path = bpf_map_lookup_elem(&hg_path, &path),
+		.port = port,
+		.now = bpf_ktime_get_boot_ns(),
+	};
+
+	if (!frame || !ret || !lease.state || !lease.peer || !lease.path)
+		return 0;
+	hg_lease_receive(&lease, frame, ret);
+	return 1;
+}
+
 static __always_inline bool peer_receive(struct hg_pkt *p, struct peer *peer,
 					 struct hg_lease_result *ret)
 {
 	const struct hg_wire_head *head = peer->head;
-	__u32 path = peer->index * HG_SLOTS_MAX + p->port->slot;
 	struct hg_lease_frame frame = {
 		.type = peer->type,
 		.flags = head->flags,
@@ -186,22 +206,11 @@ static __always_inline bool peer_receive(struct hg_pkt *p, struct peer *peer,
 		.epoch = bpf_be64_to_cpu(head->epoch),
 		.stamp = bpf_be64_to_cpu(head->stamp),
 	};
-	struct hg_lease lease = {
-		.config = &hg_config,
-		.state = p->state,
-		.peer = peer->entry,
-		.path = bpf_map_lookup_elem(&hg_path, &path),
-		.port = p->port->id,
-		.now = bpf_ktime_get_boot_ns(),
-	};
 
-	if (!lease.path)
-		return false;
 	/* A short frame has its tag there, which nobody compares. */
 	frame.nonce[0] = hg_sip_load(head + 1);
 	frame.nonce[1] = hg_sip_load((void *)(head + 1) + 8);
-	hg_lease_receive(&lease, &frame, ret);
-	return true;
+	return hg_peer_obey(&frame, ret, peer->index, p->port->slot, p->port->id);
 }
 
 static __always_inline void peer_tell_agent(const struct hg_pkt *p, const struct peer *peer,
@@ -290,7 +299,7 @@ static __always_inline enum hg_verdict peer_turn(struct hg_pkt *p, const struct 
 
 static __always_inline enum hg_verdict stage_peer(struct hg_pkt *p)
 {
-	struct hg_lease_result result;
+	struct hg_lease_result result = {};
 	struct peer peer = {};
 	enum hg_verdict verdict;
 

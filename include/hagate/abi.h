@@ -140,7 +140,8 @@ enum hg_event_type {
 	HG_EVENT_NEIGH,
 	HG_EVENT_FENCED, /* our claim was answered */
 	HG_EVENT_OVERRULED, /* fence_epoch rose above our epoch */
-	HG_EVENT_CONFLICT, /* a stranger uses a VIP: frame.body holds its MAC */
+	HG_EVENT_CONFLICT, /* a stranger uses a VIP: frame.body holds its MAC, at octet 6 the
+			    * family (4, 6), from octet 8 the VIP */
 };
 struct hg_event {
 	__u32 type; /* enum hg_event_type */

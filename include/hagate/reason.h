@@ -14,7 +14,7 @@
 #define HG_PACKET_REASONS(X)                                                                      \
 	X(NONE, "none", "no reason recorded; a stage forgot to set one")                          \
 	/* passed on to the kernel */                                                             \
-	X(PASS_OTHER, "pass-other", "neither ARP nor IP, left to the kernel")                     \
+	X(PASS_OTHER, "pass-other", "neither ARP nor IP, or for another MAC: left to the kernel") \
 	X(PASS_OWN, "pass-own", "for an address of this node itself")                             \
 	X(PASS_FAILSAFE, "pass-failsafe", "failsafe service on an address of this node")          \
 	X(PASS_MULTICAST, "pass-multicast", "multicast or broadcast, left to the kernel")         \
