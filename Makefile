@@ -4,6 +4,9 @@
 
 VERSION    := 0.1.0
 BUILD      ?= build
+ifeq ($(strip $(BUILD)),)
+$(error BUILD is empty)
+endif
 prefix     ?= /usr/local
 sbindir    ?= $(prefix)/sbin
 bindir     ?= $(prefix)/bin
@@ -45,7 +48,8 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 obj        = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_OBJ  := $(call obj,$(wildcard agent/core/*.c))
 LOAD_OBJ  := $(call obj,$(filter-out loader/hagate-load.c,$(wildcard loader/*.c)))
-AGENT_OBJ := $(call obj,$(filter-out agent/main.c,$(wildcard agent/*.c)))
+AGENT_SRC := $(filter-out agent/main.c,$(wildcard agent/*.c agent/filter/*.c))
+AGENT_OBJ := $(call obj,$(AGENT_SRC))
 TOOLS_OBJ := $(call obj,$(wildcard tools/*.c))
 SKELS     := $(patsubst bpf/%.bpf.c,$(BUILD)/gen/%.skel.h,$(wildcard bpf/*.bpf.c))
 PROGRAMS  := $(addprefix $(BUILD)/bin/,hagated hagate hagate-load)
@@ -127,11 +131,11 @@ $(BUILD)/lab/%: tests/lab/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -o $@ $< -lpthread
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard agent/*.c agent/core/*.c loader/*.c) | $(SKELS)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(AGENT_SRC) $(wildcard agent/core/*.c loader/*.c) | $(SKELS)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(CFLAGS_ALL) -fsanitize=fuzzer,address,undefined -o $@ $< \
-		$(filter-out agent/main.c,$(wildcard agent/*.c)) $(wildcard agent/core/*.c) \
+		$(AGENT_SRC) $(wildcard agent/core/*.c) \
 		$(filter-out loader/hagate-load.c,$(wildcard loader/*.c)) $(LIBS_LOAD) $(LIBS_AGENT)
 
 unit: $(UNIT) ## unit tests (core, config, frames); no root
