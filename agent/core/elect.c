@@ -180,7 +180,7 @@ static void commit_frames(struct hg_elect *el, struct hg_actions *out)
 		return;
 	el->next_send = advance(el->next_send, el->now, el->config.interval);
 	if (type == HG_ACT_SEND_CLAIM)
-		el->is_claim_sent = true;
+		el->is_claim_sent = el->config.has_peer;
 	if (type == HG_ACT_SEND_PROBE && !el->is_late && el->probes_unanswered < UINT32_MAX)
 		el->probes_unanswered++;
 	if (el->config.has_peer)
