@@ -79,14 +79,17 @@ enum hg_session_verdict hg_session_receive(struct hg_session *session, struct hg
 					   const struct hg_session_hello *hello)
 {
 	bool is_known = session->current != HG_SESSION_NONE;
+	bool is_echo = is_equal(hello->echo, session->own);
 
 	/* Nobody is nameless, and our own frames may come back to us. */
-	if (is_zero(hello->nonce) || is_equal(hello->nonce, session->own) || hello->stamp > now.ns)
+	if (is_zero(hello->nonce) || is_equal(hello->nonce, session->own))
+		return HG_SESSION_IGNORE;
+	/* A stamp that echoes another boot is of another clock; ours is not ahead of us. */
+	if (is_echo && hello->stamp > now.ns)
 		return HG_SESSION_IGNORE;
 	if (is_known && is_equal(hello->nonce, session->peer))
 		return on_current(session, hello);
-	if (is_equal(hello->echo, session->own) &&
-	    (!is_known || hello->stamp > session->installed_at.ns))
+	if (is_echo && (!is_known || hello->stamp > session->installed_at.ns))
 		return install(session, now, hello);
 	return on_unknown(session, hello);
 }
