@@ -2,7 +2,7 @@
 /*
  * Pure predicates; every formula about time in the election stands here once.
  *
- *   listen     lease + 3 intervals
+ *   listen     lease + 3 intervals; 3 HELLOs at least while none was ever heard
  *   silence    last REQUEST (or CLAIM answered) + lease
  *   safe       last grant + lease * (1 + 2 * drift) + margin
  *   patience   2 leases + 10 intervals; also the life of a claim that needs an answer
@@ -125,9 +125,14 @@ struct hg_time hg_view_safe_at(const struct hg_elect *el, const struct hg_obs *o
 
 struct hg_time hg_view_listened_at(const struct hg_elect *el)
 {
-	struct hg_time t = hg_time_add(el->since, el->config.lease);
+	struct hg_span needed = hg_view_times(el->config.interval, HG_LISTEN_INTERVALS);
+	struct hg_span hellos = hg_view_times(el->config.hello, HELLOS_FRESH);
 
-	return hg_time_add(t, hg_view_times(el->config.interval, HG_LISTEN_INTERVALS));
+	needed.ns += el->config.lease.ns;
+	/* Without a session nothing of the bounce can be heard: give HELLO its time. */
+	if (el->config.has_peer && !el->has_hello && needed.ns < hellos.ns)
+		needed = hellos;
+	return hg_time_add(el->since, needed);
 }
 
 struct hg_time hg_view_silence_at(const struct hg_elect *el)
