@@ -158,6 +158,29 @@ static void test_gone_before_answer(void **state)
 	control_fixture_stop(fixture);
 }
 
+/* The answer to one who left must not reach the one who comes next. */
+static void test_late_answer_lost(void **state)
+{
+	struct control_fixture *fixture = *state;
+	char *text;
+	int fd;
+
+	fixture->handover_ms = 300;
+	control_fixture_start(fixture);
+	close(control_send(fixture, "{\"command\":\"handover\"}\n"));
+	control_pause_ms(50);
+	fd = control_send(fixture, "{\"command\"");
+	text = control_fixture_read(fd, 1, 600, NULL);
+	assert_string_equal(text, "");
+	free(text);
+	assert_int_equal(send(fd, ":\"count\"}\n", 10, MSG_NOSIGNAL), 10);
+	text = control_fixture_read(fd, 0, 600, NULL);
+	assert_string_equal(text, "{\"ok\":true,\"calls\":1}\n");
+	free(text);
+	close(fd);
+	control_fixture_stop(fixture);
+}
+
 /* Requests that nobody ever answers: the end of the server frees them. */
 static void test_never_answered(void **state)
 {
@@ -338,10 +361,15 @@ static void test_parse(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CONTROL_TEST(test_parse),	   CONTROL_TEST(test_modes),
-		CONTROL_TEST(test_garbage),	   CONTROL_TEST(test_pieces),
-		CONTROL_TEST(test_length),	   CONTROL_TEST(test_gone_before_answer),
-		CONTROL_TEST(test_never_answered), CONTROL_TEST(test_other_user),
+		CONTROL_TEST(test_parse),
+		CONTROL_TEST(test_modes),
+		CONTROL_TEST(test_garbage),
+		CONTROL_TEST(test_pieces),
+		CONTROL_TEST(test_length),
+		CONTROL_TEST(test_gone_before_answer),
+		CONTROL_TEST(test_late_answer_lost),
+		CONTROL_TEST(test_never_answered),
+		CONTROL_TEST(test_other_user),
 		CONTROL_TEST(test_two_servers),
 	};
 
