@@ -412,8 +412,9 @@ static void test_list(void **state)
 	assert_int_equal(fix.begins, 1);
 	assert_int_equal(fix.ends, 1);
 	assert_true(fix.has_v0);
-	assert_int_equal(fix.links, number("ip -o link show | wc -l"));
-	assert_int_equal(fix.addresses, number("ip -o addr show dev v0 | wc -l"));
+	/* more when the kernel asked for the dump to be taken again */
+	assert_true(fix.links >= number("ip -o link show | wc -l"));
+	assert_true(fix.addresses >= number("ip -o addr show dev v0 | wc -l"));
 	assert_true(fix.addresses >= 2002);
 	free(list);
 }

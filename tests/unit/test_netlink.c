@@ -62,7 +62,9 @@ static void on_address(void *context, int ifindex, const struct hg_ip *ip, bool 
 static void on_neigh(void *context, const struct hg_netlink_neigh *neigh, bool is_deleted)
 {
 	(void)context;
-	add(NEIGH, neigh->ifindex, is_deleted)->neigh = *neigh;
+	/* The kernel has multicast neighbours of its own; they come at any time. */
+	if (!(neigh->mac[0] & 1))
+		add(NEIGH, neigh->ifindex, is_deleted)->neigh = *neigh;
 }
 
 static void on_overrun(void *context)
@@ -96,6 +98,8 @@ static int set_up(void **state)
 	(void)state;
 	b_ns = netns_new();
 	close(netns_new());
+	/* no link-local address that appears in the middle of a test */
+	run("sysctl -qw net.ipv6.conf.default.addr_gen_mode=1");
 	netns_veth("v0", "v1", b_ns);
 	forget();
 	return hg_netlink_new(&handlers, NULL, &nl);
@@ -276,7 +280,9 @@ static void test_dump(void **state)
 	assert_int_equal(records[0].what, SYNC_BEGIN);
 	assert_int_equal(records[count - 1].what, SYNC_END);
 	assert_true(last(LINK, if_nametoindex("v0"))->link.is_up);
-	assert_int_equal(addresses, number("ip -o addr show | wc -l"));
+	/* more when the kernel asked for the dump to be taken again */
+	assert_true(addresses >= number("ip -o addr show | wc -l"));
+	assert_memory_equal(last(ADDRESS, if_nametoindex("lo"))->ip.addr + 12, "\0\0\0\x01", 4);
 	assert_int_equal(last(NEIGH, if_nametoindex("v0"))->neigh.mac[5], 9);
 }
 
