@@ -142,6 +142,7 @@ static void on_nic_changed(struct hg_agent *agent, unsigned int slot,
 	bool is_renamed = strcmp(port->nic.ifname, link->name);
 	bool is_new_mac = memcmp(port->nic.mac, link->mac, sizeof(link->mac));
 	bool is_link_changed = port->nic.has_link != link->has_link;
+	bool was_up = port->nic.is_up;
 
 	if (is_renamed)
 		hg_notice("port %s: NIC %s is called %s now", port->name, port->nic.ifname,
@@ -154,6 +155,9 @@ static void on_nic_changed(struct hg_agent *agent, unsigned int slot,
 		hg_port_set_map(agent, slot);
 		hg_vips_set_port(agent, slot);
 	}
+	/* IPv6 addresses and routes went away with IFF_UP. */
+	if (link->is_up && !was_up && hg_state_serves(agent->maps.state, hg_now().ns))
+		hg_vips_add(agent);
 	if (is_link_changed)
 		hg_port_judge(agent);
 }
