@@ -29,6 +29,8 @@ const uint8_t mac_host[6] = { 0x02, 0xcc, 0, 0, 0, 1 };
 const uint8_t mac_all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 const uint8_t mac_virtual[6] = { 0x02, 0x68, 0x67, 1, 0, 0 };
 
+#define RIG_COUNTERS (3 * HG_R_COUNT) /* of all ports, the foreign one included */
+
 static bool is_seen[HG_R_COUNT];
 
 static const char *const reason_names[] = {
@@ -58,8 +60,10 @@ uint64_t rig_now(void)
 int rig_ifindex(enum rig_port port)
 {
 	static const char *const name[] = { "lo", "wan", "foreign" };
+	unsigned int ifindex = if_nametoindex(name[port]);
 
-	return (int)if_nametoindex(name[port]);
+	assert_true(ifindex != 0);
+	return (int)ifindex;
 }
 
 static void *map_array(struct bpf_map *map)
@@ -272,7 +276,7 @@ static void read_stats(struct rig *rig, struct hg_stat *ret)
 	uint32_t key;
 	int i;
 
-	for (key = 0; key < 2 * HG_R_COUNT; key++) {
+	for (key = 0; key < RIG_COUNTERS; key++) {
 		ret[key] = (struct hg_stat){ 0 };
 		assert_int_equal(bpf_map_lookup_elem(fd, &key, cpus), 0);
 		for (i = 0; i < count; i++) {
@@ -282,16 +286,17 @@ static void read_stats(struct rig *rig, struct hg_stat *ret)
 	}
 }
 
-/* The one reason on the right port whose counter rose by one frame. */
+/* The one reason on the right port whose counter rose by one frame; HG_R_COUNT: no
+ * counter moved; HG_R_NONE: anything else. */
 static enum hg_reason counted(struct rig *rig, const struct hg_stat *before, enum rig_port port,
 			      size_t octets)
 {
-	static struct hg_stat after[2 * HG_R_COUNT];
-	enum hg_reason found = HG_R_COUNT;
+	static struct hg_stat after[RIG_COUNTERS];
+	enum hg_reason found = HG_R_NONE;
 	unsigned int key, rises = 0;
 
 	read_stats(rig, after);
-	for (key = 0; key < 2 * HG_R_COUNT; key++) {
+	for (key = 0; key < RIG_COUNTERS; key++) {
 		if (after[key].packets == before[key].packets)
 			continue;
 		rises++;
@@ -300,10 +305,11 @@ static enum hg_reason counted(struct rig *rig, const struct hg_stat *before, enu
 		    after[key].octets == before[key].octets + octets)
 			found = key % HG_R_COUNT;
 	}
-	if (rises != 1)
+	if (!rises)
 		return HG_R_COUNT;
-	if (found < HG_R_COUNT)
-		is_seen[found] = true;
+	if (rises != 1)
+		return HG_R_NONE;
+	is_seen[found] = true;
 	return found;
 }
 
@@ -323,7 +329,7 @@ static int run(struct rig *rig, int fd, const struct frame *f, void *context, si
 enum hg_reason rig_run_gate(struct rig *rig, enum rig_port port, const struct frame *f,
 			    size_t linear)
 {
-	static struct hg_stat before[2 * HG_R_COUNT];
+	static struct hg_stat before[RIG_COUNTERS];
 	struct xdp_md context = { .data_end = (__u32)linear,
 				  .ingress_ifindex = (__u32)rig_ifindex(port) };
 
@@ -336,7 +342,7 @@ enum hg_reason rig_run_gate(struct rig *rig, enum rig_port port, const struct fr
 enum hg_reason rig_run_egress(struct rig *rig, enum rig_port port, bool is_transit,
 			      const struct frame *f)
 {
-	static struct hg_stat before[2 * HG_R_COUNT];
+	static struct hg_stat before[RIG_COUNTERS];
 	struct __sk_buff context = {
 		.ifindex = (__u32)rig_ifindex(port),
 		.ingress_ifindex = is_transit ? (__u32)rig_ifindex(RIG_FOREIGN) : 0,

@@ -69,7 +69,8 @@ void rig_expect_gate(struct rig *rig, enum rig_port port, const struct frame *f,
 		     enum hg_reason reason, const char *file, int line);
 void rig_expect_egress(struct rig *rig, enum rig_port port, bool is_transit, const struct frame *f,
 		       int verdict, enum hg_reason reason, const char *file, int line);
-/* Runs without expectations; returns the one reason counted, or HG_R_COUNT. */
+/* Runs without expectations; returns the one reason counted, HG_R_COUNT when none was,
+ * HG_R_NONE for a failed run or a wrong count. */
 enum hg_reason rig_run_gate(struct rig *rig, enum rig_port port, const struct frame *f,
 			    size_t linear);
 enum hg_reason rig_run_egress(struct rig *rig, enum rig_port port, bool is_transit,
