@@ -126,6 +126,7 @@ class Hagate(Agent):
 
     def write(self, settings, key=None):
         """Writes the files; the agent reads them at its start or at reload()."""
+        self.is_virtual = settings.mac == "virtual"
         if key:
             self.key.touch(mode=0o600)
             self.key.write_text(key + "\n")
@@ -141,6 +142,9 @@ class Hagate(Agent):
         program = BUILD / "bin" / "hagated"
         if not program.exists():
             raise LabError(f"{program} is missing: run `make`")
+        if self.is_virtual:
+            for segment in SEGMENTS:
+                self.lab.wire.attach_nic(self.gateway, segment)
         self._start(program, "--node", self.node_yaml)
 
     def wipe(self):

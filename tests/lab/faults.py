@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bpfmap import Map
 from procs import BUILD, LabError, run, wait_for
-from topology import GATEWAYS, SEGMENTS
+from topology import GATEWAYS, NICS, SEGMENTS
 
 # wire.h
 CUT_FROM, CUT_TO, CUT_HEARTBEAT_FROM, CUT_HEARTBEAT_TO = 1, 2, 4, 8
@@ -47,6 +47,7 @@ class Wire:
         self.maps = {
             "port": Map(self.pin / "wire_port", "=I", "=6I"),
             "node": Map(self.pin / "wire_node", "=I", "=I"),
+            "nic": Map(self.pin / "wire_nic_mac", "=I", "=6s"),
             "seen": Map(self.pin / "wire_seen", "=IH6s16s", "=QQ"),
         }
 
@@ -63,6 +64,16 @@ class Wire:
             f"qdisc add dev {port} clsact\n"
             f"filter add dev {port} ingress bpf da pinned {self.pin}/wire_from_tc\n"
             f"filter add dev {port} egress bpf da pinned {self.pin}/wire_to\n"))
+
+    def attach_nic(self, gateway, segment):
+        """Lets the gateway's kernel take frames whose MAC XDP has put right (wire_nic)."""
+        nic = NICS[segment]
+        mac = bytes.fromhex(gateway.mac(segment).replace(":", ""))
+        self.maps["nic"].write((gateway.nic_ifindex(segment),), (mac,))
+        self.topology.run(gateway.name, "tc", "-force", "-batch", "-", text_in=(
+            f"qdisc replace dev {nic} clsact\n"
+            f"filter replace dev {nic} ingress prio 1 handle 1 bpf da "
+            f"pinned {self.pin}/wire_nic\n"))
 
     def _write(self, gateway, segment, flags=0, loss=(0, 0), duplicate=(0, 0)):
         self.maps["port"].write((gateway.ifindex(segment),),

@@ -49,6 +49,10 @@ class Gateway:
         """Of the switch end: unique in the lab, since it is a key in the wire's maps."""
         return 1000 + 10 * self.node + SEGMENTS.index(segment)
 
+    def nic_ifindex(self, segment):
+        """Of the gateway's own end, when the lab is new; unique as well."""
+        return 1000 + self.ifindex(segment)
+
     def port(self, segment):
         """Name of the switch end in the hypervisor's namespace."""
         return f"{self.name}-{segment}"
@@ -146,9 +150,10 @@ class Topology:
         return (f"link add {name} {extra} netns {self.ns(switch)} type veth "
                 f"peer name {peer} {peer_extra} netns {self.ns(node)}")
 
-    def _gateway_link(self, g, segment):
+    def _gateway_link(self, g, segment, generation=0):
+        nic = f"address {g.mac(segment)} index {g.nic_ifindex(segment) + 1000 * generation}"
         return self._veth(g.port(segment), g.hypervisor, NICS[segment], g.name,
-                          f"index {g.ifindex(segment)}", f"address {g.mac(segment)}")
+                          f"index {g.ifindex(segment)}", nic)
 
     def _links(self):
         for hypervisor in ("A", "B"):
@@ -165,9 +170,10 @@ class Topology:
         self.ip(gateway.hypervisor, f"link del {gateway.port(segment)}")
 
     def add_nic(self, gateway, segment):
-        """A NIC with the same MAC is plugged in again. The wire must be attached anew."""
+        """A NIC with the same MAC and a new ifindex is plugged in. The wire must be
+        attached anew."""
         g = gateway
-        run("ip", "-batch", "-", text_in=self._gateway_link(g, segment) + "\n")
+        run("ip", "-batch", "-", text_in=self._gateway_link(g, segment, 1) + "\n")
         self.ip(g.hypervisor, f"link set {g.port(segment)} master {segment} up")
         self._set_up_nic(g, segment)
 

@@ -8,6 +8,10 @@
  *   from the node: wire_from (XDP: cut, lose, count), wire_from_tc (duplicate)
  *   to the node:   wire_to (tc egress: cut, lose, duplicate)
  *
+ * wire_nic mends a peculiarity of veth at the node's own end: the kernel notes that
+ * a frame is for another host before XDP runs, and keeps that although XDP wrote the
+ * NIC's own MAC into it. Drivers of real NICs look at the MAC after XDP.
+ *
  * The lab writes wire_port and wire_node, the programs write wire_seen.
  */
 #include <linux/bpf.h>
@@ -29,6 +33,9 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define ARP_REPLY 2
 #define ND_ADVERT 136
+/* linux/if_packet.h */
+#define PACKET_HOST 0
+#define PACKET_OTHERHOST 3
 /* Mark a duplicated frame, so that it is not copied again in the same direction. */
 #define MARK_FROM 0x68670001
 #define MARK_TO 0x68670002
@@ -54,6 +61,13 @@ struct {
 	__type(key, struct wire_seen_key);
 	__type(value, struct wire_seen);
 } wire_seen SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, struct wire_nic);
+} wire_nic_mac SEC(".maps");
 
 /* linux/if_arp.h needs a C library that a BPF target has not. */
 struct arp_body {
@@ -222,4 +236,20 @@ int wire_to(struct __sk_buff *skb)
 		bpf_clone_redirect(skb, ifindex, 0);
 	}
 	return TC_ACT_OK;
+}
+
+SEC("tc")
+int wire_nic(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+	struct wire_nic *nic = bpf_map_lookup_elem(&wire_nic_mac, &ifindex);
+	__u8 to[ETH_ALEN];
+
+	if (!nic || skb->pkt_type != PACKET_OTHERHOST || bpf_skb_load_bytes(skb, 0, to, ETH_ALEN))
+		return TC_ACT_UNSPEC;
+	for (int i = 0; i < ETH_ALEN; i++)
+		if (to[i] != nic->mac[i])
+			return TC_ACT_UNSPEC;
+	bpf_skb_change_type(skb, PACKET_HOST);
+	return TC_ACT_UNSPEC;
 }

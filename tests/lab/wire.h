@@ -31,6 +31,11 @@ struct wire_node {
 	__u32 flags;
 };
 
+/* wire_nic_mac: hash, key = ifindex of the node's own end (unique as well) */
+struct wire_nic {
+	__u8 mac[6];
+};
+
 enum wire_kind {
 	WIRE_OTHER,
 	WIRE_ARP_REQUEST, /* addr: the sender's address */

@@ -29,10 +29,11 @@ def _start(lab):
     """start(Settings(...)) -> (gw1, gw2), both ready, gw1 active."""
     def start(settings=None):
         first, second = lab.use_hagate(settings or Settings())
-        first.start()
-        wait_for(first.is_active, 15, "gw1 to be active alone")
-        second.start()
-        wait_for(lambda: first.is_ready() and second.is_ready(), 15, "the pair to be ready")
+        lab.start_agents()
+        if second.is_active():
+            second.command("handover")
+        wait_for(lambda: first.is_active() and second.role() == "standby" and
+                 first.is_ready() and second.is_ready(), 15, "gw1 active, gw2 standby")
         return first, second
     yield start
     lab.reset_gateways()
