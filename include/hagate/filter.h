@@ -19,15 +19,17 @@
 #define HG_RULES_MAX 10240
 #define HG_BIT_WORDS (HG_RULES_MAX / 64) /* 160 */
 #define HG_BIT_SUMMARIES ((HG_BIT_WORDS + 63) / 64) /* 3 */
-#define HG_RULE_COUNTERS 16384 /* stable counter slots, see hg_rule_slot */
-#define HG_RULE_COUNT_ONLY_MAX 64 /* count-only and passed-over rules visited per packet */
+/* Counter slots, see hg_rule_slot: enough for the rules in force and for all others of
+ * the next generation, so that no slot changes its rule while packets count there. */
+#define HG_RULE_COUNTERS (2 * HG_RULES_MAX)
+#define HG_CLASSES_MAX 131072 /* rows of hg_f_bits: 171 MB */
 
 /* hg_filter: array, key 0, memory-mapped. */
 struct hg_filter {
-	__u32 generation; /* 0: no rules: everything goes on */
-	__u32 is_default_drop; /* of the selected generation; kept in its rule array too */
+	__u32 generation; /* selected; 0: no rules and default accept: everything goes on */
+	__u32 last; /* user space: the last generation that was selected, never 0 after it */
+	__u32 settled; /* user space: equals generation when no packet uses an older one */
 	__u32 block4, block6, block_prefix; /* entries; 0 lets the lookup be skipped */
-	__u32 pad;
 };
 
 /* A class: row of the inner map hg_f_bits. Row 0: no rule matches. */
@@ -53,27 +55,35 @@ struct hg_bits {
 #define HG_TABLE_INPUT (HG_TABLE_DETAIL_NONE + 1) /* + slot * 2 + is_fragment, 32 */
 #define HG_TABLE_VLAN (HG_TABLE_INPUT + 32) /* + outer VLAN id, 4096 */
 #define HG_TABLE_VLAN_NONE (HG_TABLE_VLAN + 4096)
-#define HG_TABLE_SRC4_ANY (HG_TABLE_VLAN_NONE + 1) /* class when the trie has no entry */
-#define HG_TABLE_DST4_ANY (HG_TABLE_SRC4_ANY + 1)
-#define HG_TABLE_SRC6_ANY (HG_TABLE_SRC4_ANY + 2)
-#define HG_TABLE_DST6_ANY (HG_TABLE_SRC4_ANY + 3)
-#define HG_TABLE_SIZE (HG_TABLE_SRC4_ANY + 4)
+/* Roots of the address tries: entry by the first 16 bits of the address */
+#define HG_TABLE_ROOT 65536
+#define HG_TABLE_SRC4 (HG_TABLE_VLAN_NONE + 1)
+#define HG_TABLE_DST4 (HG_TABLE_SRC4 + HG_TABLE_ROOT)
+#define HG_TABLE_SRC6 (HG_TABLE_DST4 + HG_TABLE_ROOT)
+#define HG_TABLE_DST6 (HG_TABLE_SRC6 + HG_TABLE_ROOT)
+#define HG_TABLE_SIZE (HG_TABLE_DST6 + HG_TABLE_ROOT)
 
-/* hg_f_lpm4, hg_f_lpm6 (inner LPM tries): class by address; one trie for both sides. */
-#define HG_LPM_SRC 0
-#define HG_LPM_DST 1
-struct hg_lpm4_key {
-	__u32 prefixlen; /* 8 + prefix length */
-	__u8 side; /* HG_LPM_SRC, HG_LPM_DST */
-	__u8 addr[4];
-} __attribute__((packed));
-struct hg_lpm6_key {
-	__u32 prefixlen; /* 8 + prefix length */
-	__u8 side;
-	__u8 addr[16];
-} __attribute__((packed));
+/*
+ * hg_f_trie (inner array): nodes below the roots, for both sides and families. An entry
+ * is a class, or HG_TRIE_NODE + index of a node. A node first skips `skip` bits, which
+ * must be those of `match` (left aligned; else the class is `miss`), then goes on with
+ * the entry of the next four bits. 10,000 random prefixes cost an LPM trie of the kernel
+ * some fifteen dependent loads; here it is a root and one or two nodes.
+ */
+#define HG_TRIE_NODE 0x80000000u
+#define HG_TRIE_SKIP_MAX 56
+#define HG_TRIE_DEPTH ((128 - 16) / 4) /* nodes on a path */
+struct hg_trie_node {
+	__u64 match;
+	__u32 skip; /* 0..HG_TRIE_SKIP_MAX, a multiple of 4 */
+	__u32 miss;
+	__u32 entry[16];
+};
 
-/* hg_f_rule (inner array): what a rule does. */
+/* hg_f_rule (inner array): what a rule does. Behind the rules, at HG_RULE_DEFAULT, stands
+ * the default: its `action`, and in `counter` the number of rules. So the default changes
+ * together with the rules. */
+#define HG_RULE_DEFAULT HG_RULES_MAX
 enum hg_rule_action { HG_RULE_ACCEPT, HG_RULE_DROP };
 #define HG_RULE_F_COUNT_ONLY 0x1
 #define HG_RULE_F_RATE 0x2 /* what exceeds the rate is dropped; see below */
@@ -90,7 +100,7 @@ struct hg_rule_entry {
 	__u64 limit_ns;
 };
 /* With a rate: above it dropped (FILTER_RATE); within it `accept` accepts and `drop`
- * goes on to the next rule. */
+ * goes on to the next rule. COUNT_ONLY counts (the rate too) and always goes on. */
 
 /* hg_rule_stat: per-CPU array, key = counter slot */
 struct hg_rule_stat {
@@ -130,6 +140,7 @@ struct hg_block {
 #define HG_BLOCK_PREFIXES_MAX 1048576
 
 _Static_assert(sizeof(struct hg_bits) == 8 * (HG_BIT_WORDS + HG_BIT_SUMMARIES), "filter: hg_bits");
+_Static_assert(sizeof(struct hg_trie_node) == 80, "filter: hg_trie_node");
 _Static_assert(sizeof(struct hg_rule_entry) == 32, "filter: hg_rule_entry");
 
 #endif

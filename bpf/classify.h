@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The classifier: which rules match a packet, first to last. The same lines run in the
+ * kernel and, against the oracle, in a test: whoever includes this defines before
+ *
+ *   struct hg_sets                          one generation's tables; a member `trie`
+ *   hg_table_at(sets, index) -> __u32       entry of hg_f_table
+ *   hg_node_at(trie, index)                 node of hg_f_trie or NULL
+ *   hg_bits_at(sets, class)                 row of hg_f_bits or NULL
+ *
+ * hg_walk_start() looks each field up once; each hg_walk_next() then gives one more
+ * rule. Only words that are not empty in any field are visited (summaries).
+ */
+#ifndef HG_CLASSIFY_H
+#define HG_CLASSIFY_H
+
+#include "hagate/filter.h"
+
+#define HG_FLOW_NO_PORT (HG_TABLE_SPORT_NONE - HG_TABLE_SPORT)
+#define HG_FLOW_NO_VLAN (HG_TABLE_VLAN_NONE - HG_TABLE_VLAN)
+
+/* A packet as rules see it. Numbers in host byte order. */
+struct hg_flow {
+	__u64 src[2], dst[2]; /* IPv4: the upper half of [0], all else 0 */
+	__u32 is_ip6;
+	__u32 sport, dport; /* or HG_FLOW_NO_PORT */
+	__u32 proto; /* of the transport */
+	__u32 detail; /* index: HG_TABLE_DETAIL + flags, _ICMP4 or 6 + type, _DETAIL_NONE */
+	__u32 input; /* slot * 2 + is_fragment */
+	__u32 vlan; /* outer tag's id, or HG_FLOW_NO_VLAN */
+};
+
+/* Where a walk stands. `word` holds rules of word `index` not yet given. */
+struct hg_walk {
+	const struct hg_bits *src, *dst, *sport, *dport;
+	const struct hg_bits *proto, *detail, *input, *vlan;
+	__u64 live[HG_BIT_SUMMARIES]; /* words not yet visited */
+	__u64 word;
+	__u32 index;
+};
+
+/* From the entry of a root to the class; `hi`, `lo`: the address behind its first 16
+ * bits, left aligned. A function of its own so that the verifier sees one loop. */
+static __attribute__((noinline)) __u32 hg_trie_class(const void *trie, __u32 entry, __u64 hi,
+						     __u64 lo)
+{
+	const struct hg_trie_node *node;
+	__u32 skip;
+	int i;
+
+	for (i = 0; i < HG_TRIE_DEPTH && (entry & HG_TRIE_NODE); i++) {
+		node = hg_node_at(trie, entry & ~HG_TRIE_NODE);
+		if (!node)
+			return 0;
+		skip = node->skip & 63;
+		if (((hi ^ node->match) >> (63 - skip)) >> 1)
+			return node->miss;
+		entry = node->entry[(hi << skip) >> 60];
+		skip += 4;
+		skip &= 63;
+		hi = hi << skip | lo >> (64 - skip);
+		lo <<= skip;
+	}
+	return entry & HG_TRIE_NODE ? 0 : entry;
+}
+
+static __always_inline const struct hg_bits *hg_walk_side(const struct hg_sets *sets, __u32 root,
+							  const __u64 *addr)
+{
+	__u32 entry = hg_table_at(sets, root + (__u32)(addr[0] >> 48));
+
+	if (entry & HG_TRIE_NODE)
+		entry = hg_trie_class(sets->trie, entry, addr[0] << 16 | addr[1] >> 48,
+				      addr[1] << 16);
+	return hg_bits_at(sets, entry);
+}
+
+static __always_inline const struct hg_bits *hg_walk_field(const struct hg_sets *sets, __u32 index)
+{
+	return hg_bits_at(sets, hg_table_at(sets, index));
+}
+
+/* False: a table lacks an entry, which the compiler never lets happen. */
+static __always_inline int hg_walk_start(const struct hg_sets *sets, const struct hg_flow *flow,
+					 struct hg_walk *walk)
+{
+	int i;
+
+	walk->src = hg_walk_side(sets, flow->is_ip6 ? HG_TABLE_SRC6 : HG_TABLE_SRC4, flow->src);
+	walk->dst = hg_walk_side(sets, flow->is_ip6 ? HG_TABLE_DST6 : HG_TABLE_DST4, flow->dst);
+	walk->sport = hg_walk_field(sets, HG_TABLE_SPORT + flow->sport);
+	walk->dport = hg_walk_field(sets, HG_TABLE_DPORT + flow->dport);
+	walk->proto = hg_walk_field(sets, HG_TABLE_PROTO + flow->proto);
+	walk->detail = hg_walk_field(sets, flow->detail);
+	walk->input = hg_walk_field(sets, HG_TABLE_INPUT + flow->input);
+	walk->vlan = hg_walk_field(sets, HG_TABLE_VLAN + flow->vlan);
+	if (!walk->src || !walk->dst || !walk->sport || !walk->dport || !walk->proto ||
+	    !walk->detail || !walk->input || !walk->vlan)
+		return 0;
+	for (i = 0; i < HG_BIT_SUMMARIES; i++)
+		walk->live[i] = walk->src->summary[i] & walk->dst->summary[i] &
+				walk->sport->summary[i] & walk->dport->summary[i] &
+				walk->proto->summary[i] & walk->detail->summary[i] &
+				walk->input->summary[i] & walk->vlan->summary[i];
+	walk->word = 0;
+	walk->index = 0;
+	return 1;
+}
+
+static __always_inline __u64 hg_walk_word(const struct hg_walk *walk, __u32 index)
+{
+	__u64 word = walk->src->word[index] & walk->dst->word[index] & walk->dport->word[index] &
+		     walk->sport->word[index];
+
+	if (!word)
+		return 0;
+	return word & walk->proto->word[index] & walk->detail->word[index] &
+	       walk->input->word[index] & walk->vlan->word[index];
+}
+
+/* Takes the next word that is to be visited out of `live`; HG_BIT_WORDS: none left. */
+static __always_inline __u32 hg_walk_take(struct hg_walk *walk)
+{
+	__u64 live = walk->live[0];
+
+	if (live) {
+		walk->live[0] = live & (live - 1);
+		return __builtin_ctzll(live);
+	}
+	live = walk->live[1];
+	if (live) {
+		walk->live[1] = live & (live - 1);
+		return 64 + __builtin_ctzll(live);
+	}
+	live = walk->live[2];
+	if (live) {
+		walk->live[2] = live & (live - 1);
+		return 128 + __builtin_ctzll(live);
+	}
+	return HG_BIT_WORDS;
+}
+
+/* The next rule that matches, or HG_RULE_DEFAULT. */
+static __always_inline __u32 hg_walk_next(struct hg_walk *walk)
+{
+	__u32 rule, i;
+
+	for (i = 0; i < HG_BIT_WORDS && !walk->word; i++) {
+		walk->index = hg_walk_take(walk);
+		if (walk->index >= HG_BIT_WORDS)
+			return HG_RULE_DEFAULT;
+		walk->word = hg_walk_word(walk, walk->index);
+	}
+	if (!walk->word)
+		return HG_RULE_DEFAULT;
+	rule = walk->index * 64 + __builtin_ctzll(walk->word);
+	walk->word &= walk->word - 1;
+	return rule;
+}
+
+_Static_assert(HG_BIT_SUMMARIES == 3, "classify: hg_walk_take");
+
+#endif
