@@ -102,6 +102,26 @@ static void test_bounce(void **state)
 	bounce(peers_send6);
 }
 
+/* Over routers: any TTL comes in, a full one goes out. */
+static void test_bounce_routed(void **state)
+{
+	static const send_fn send[] = { peers_send4, peers_send6 };
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		rig_reset(&node_v);
+		rig_serve(&node_v, RIG_EPOCH_A);
+		peers_short(&node_b, HG_WIRE_PROBE, RIG_EPOCH_A, 1, &s);
+		send[i](&node_b, &node_v, HG_KEY_SESSION0, &s, sizeof(s), &f);
+		f.data[f.l3 + (i ? 7 : 8)] = 9;
+		frame_finish(&f);
+		expect_gate(&node_v, RIG_LAN, &f, XDP_TX, PEER_PROBE);
+		assert_int_equal(node_v.out.data[f.l3 + (i ? 7 : 8)], 255);
+		pass_on(&node_v, &node_b, HG_WIRE_REQUEST);
+	}
+}
+
 /* Inside VLAN tags the answer stays inside them. */
 static void test_bounce_tagged(void **state)
 {
@@ -323,6 +343,7 @@ int cases_bounce(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_bounce, set_up),
+		cmocka_unit_test_setup(test_bounce_routed, set_up),
 		cmocka_unit_test_setup(test_bounce_tagged, set_up),
 		cmocka_unit_test_setup(test_probe_idle, set_up),
 		cmocka_unit_test_setup(test_request, set_up),

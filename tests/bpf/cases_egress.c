@@ -119,6 +119,12 @@ static void test_own(void **state)
 	frame_ether(&f, mac_all, node_a.lan_mac, 0x88cc, 0);
 	frame_payload(&f, NULL, 40);
 	expect_egress(&node_a, RIG_LAN, false, &f, SENT, EGRESS_PASS);
+	frame_ether(&f, mac_host, node_a.lan_mac, ETH_P_IPV6, 0); /* data that looks like RA */
+	frame_ip6(&f, "fd01::2", "fd01::9", IPPROTO_FRAGMENT);
+	frame_ip6_fragment(&f, 800, true, IPPROTO_ICMPV6);
+	frame_icmp(&f, ND_ROUTER_ADVERT);
+	frame_finish(&f);
+	expect_egress(&node_a, RIG_LAN, false, &f, SENT, EGRESS_PASS);
 }
 
 static void test_transit(void **state)

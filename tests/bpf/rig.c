@@ -181,7 +181,7 @@ static int load(struct rig *rig, uint8_t node, bool is_virtual)
 		.failsafe_ports = { 22, 2222 },
 		.node = node,
 		.group = 0,
-		.min_ttl = 255,
+		.min_ttl = is_virtual ? 1 : 255, /* so node_v stands for routed heartbeats too */
 		.is_virtual = is_virtual,
 		.peers = { 3 - node },
 	};

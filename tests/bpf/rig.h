@@ -43,7 +43,7 @@ struct rig {
 };
 
 extern struct rig node_a, node_b; /* mac: real */
-extern struct rig node_v; /* node A with mac: virtual */
+extern struct rig node_v; /* node A with mac: virtual and routed heartbeats */
 extern const uint8_t mac_host[6], mac_all[6], mac_virtual[6];
 
 int rig_setup(void **state); /* cmocka group setup: loads all three */
