@@ -22,7 +22,7 @@
 enum hg_elect_state {
 	HG_EL_OFF, /* mode: off */
 	HG_EL_BLANK, /* mode: join, knows nothing: never claims, never sends configuration */
-	HG_EL_LEARNER,
+	HG_EL_LEARNER, /* joining and told by a member; like BLANK, no event leads here yet */
 	HG_EL_LISTEN, /* claims nothing until it has listened a lease + 3 intervals */
 	HG_EL_STANDBY, /* grants to the holder, probes it */
 	HG_EL_CLAIMING, /* own epoch set, not yet serving */
@@ -92,7 +92,9 @@ enum hg_elect_event_type {
 	HG_EV_TICK, /* the deadline was reached, or the data path woke us (FENCED, OVERRULED) */
 	HG_EV_HELLO, /* confirmed HELLO of the peer */
 	HG_EV_HEALTH, /* own health, fitness or generation changed */
-	HG_EV_HANDOVER, /* operator */
+	/* Operator. Failback applies afterwards as always: a preferred node that handed
+	 * over takes the role back after its delay. Maintenance keeps it away. */
+	HG_EV_HANDOVER,
 	HG_EV_MAINTENANCE_ON, /* operator; or remembered at start */
 	HG_EV_MAINTENANCE_OFF,
 	HG_EV_STOP, /* the agent is about to exit; the data path stays as it is */

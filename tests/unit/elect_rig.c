@@ -301,8 +301,7 @@ void rig_into(struct rig *rig, enum hg_elect_state state)
 	case HG_EL_LEARNER:
 		rig->config.mode = HG_MODE_JOIN;
 		rig_start(rig);
-		/* No event leads to LEARNER yet: see docs of the enum. */
-		rig->el.state = state;
+		rig->el.state = state; /* no event leads to LEARNER yet */
 		break;
 	case HG_EL_LISTEN:
 		rig_start(rig);

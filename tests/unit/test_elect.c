@@ -276,6 +276,23 @@ static void test_consent(void **context)
 	rig_expect(&rig, "1120.000 release claiming>standby:unanswered\n");
 }
 
+static void test_silence_of_nobody(void **context)
+{
+	(void)context;
+	rig_into(&rig, HG_EL_STANDBY);
+	rig_run(&rig, 1100);
+	rig.peer.is_consent = true;
+	rig_hello(&rig, HG_ROLE_ACTIVE);
+	rig.is_holder_heard = false;
+	/* The holder dies while it asks. There is no lease left to wait for, but whoever
+	 * else sees the same silence gets two intervals to say so. */
+	rig_run(&rig, 1151);
+	rig_expect(&rig, "1100.000 epoch=0x501 standby>claiming:consent\n"
+			 "1120.000 release claiming>standby:unanswered\n"
+			 "1140.000 epoch=0x601 standby>claiming:silence\n"
+			 "1150.000 serve<1170.000 announce add claiming>active:silence\n");
+}
+
 static void test_failback(void **context)
 {
 	(void)context;
@@ -402,6 +419,7 @@ int main(void)
 		TEST(test_stalled_standby_looks_again),
 		TEST(test_hung_agent),
 		TEST(test_consent),
+		TEST(test_silence_of_nobody),
 		TEST(test_failback),
 		TEST(test_no_failback),
 		TEST(test_idle_peer_is_elected_against),

@@ -174,6 +174,27 @@ static void test_old_session_until_confirmed(void **context)
 	assert_int_equal(hg_session_sending(&a.session), 1);
 }
 
+/* The same HELLO on two ports: the second says nothing about what the first brought. */
+static void test_not_confirmed_by_what_was_said_before(void **context)
+{
+	struct side a, b;
+	struct hg_session_hello hello, twin;
+
+	(void)context;
+	side_init(&a, true);
+	side_init(&b, false);
+	meet(&a, &b);
+	side_boot(&b, true);
+	hello = side_say(&a, false);
+	assert_int_equal(side_hear(&b, &hello), HG_SESSION_REPLY);
+	hello = side_say(&b, true);
+	twin = side_say(&b, true);
+	assert_int_equal(side_hear(&a, &hello), HG_SESSION_INSTALL);
+	assert_int_equal(side_hear(&a, &twin), HG_SESSION_CURRENT);
+	assert_false(a.session.is_confirmed);
+	assert_true(is_understood(&a, &b)); /* still under the session that b adopted */
+}
+
 static void test_replay_of_old_boots(void **context)
 {
 	struct side a, b;
@@ -372,6 +393,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first_meeting),
 		cmocka_unit_test(test_old_session_until_confirmed),
+		cmocka_unit_test(test_not_confirmed_by_what_was_said_before),
 		cmocka_unit_test(test_replay_of_old_boots),
 		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_simultaneous_restart),
