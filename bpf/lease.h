@@ -238,6 +238,7 @@ HG_LEASE_INLINE void hg_lease_on_grant(const struct hg_lease *l, const struct hg
 		if (old <= l->now)
 			return;
 		if (until <= old || __sync_val_compare_and_swap(lease, old, until) == old) {
+			hg_lease_write(l->path->rtt, l->now - f->stamp);
 			r->reason = HG_R_PEER_GRANT;
 			return;
 		}
