@@ -92,7 +92,11 @@ def arp_entry(lab, host, address):
 
 
 def flood(lab, node, interface, frames, count, vary=None):
-    """Sends `count` frames (bytes, in turn) at full speed; `vary` is (offset, length)."""
-    done = lab.run(node, BUILD / "lab" / "flood", interface, count, *(vary or ()),
+    """Sends `count` frames (bytes, in turn) at full speed; `vary` is (offset, length).
+
+    As a nice process: its frames are to burden the gateway, not its own CPU time.
+    """
+    done = lab.run(node, "nice", "-n", "19", BUILD / "lab" / "flood", interface, count,
+                   *(vary or ()),
                    text_in="\n".join(frame.hex() for frame in frames) + "\n")
     return json.loads(done.stdout)
