@@ -84,6 +84,7 @@ struct hg_agent {
 	struct hg_elect elect;
 	struct hg_session session;
 	struct hg_health health;
+	uint64_t hurried_at; /* last HELLO out of turn for a new session */
 	struct hg_key cluster_key, session_key[2];
 	struct hg_agent_port port[HG_SLOTS_MAX];
 	unsigned int port_count;
@@ -100,17 +101,14 @@ struct hg_agent {
 	size_t own_count, own_size;
 	bool is_own_dirty; /* the address maps lag behind `own` */
 	struct hg_vip *vip; /* sorted by address */
-	bool is_peer_heard; /* for the log */
-	bool is_wrong_key;
-	uint64_t alone_total_ns, overlap_ns;
-	uint64_t hello_interval_ns;
+	struct hg_time alone_since; /* before the last step; 0: had grants */
+	uint64_t overlap_ns; /* at most so long both served, the last time; 0 never */
 	struct hg_control_request *handover; /* operator who waits */
 	struct hg_setup *next; /* reload under way */
 	sd_event_source *setup_child;
 	struct hg_control_request *reload;
 	bool is_setup_again; /* something changed while it ran */
 	char peer_fault[256], store_fault[256];
-	uint64_t faults_hash; /* so that changes are logged once */
 };
 
 /* CLOCK_BOOTTIME. */

@@ -107,6 +107,11 @@ static void on_transition(struct hg_agent *agent, const struct hg_action *act)
 	};
 	const char *from = hg_elect_state_name(event.from), *to = hg_elect_state_name(event.to);
 
+	if (event.why == HG_WHY_OVERRULED && agent->alone_since.ns) {
+		agent->overlap_ns = event.at.ns - agent->alone_since.ns;
+		hg_warning("both nodes may have served for up to %" PRIu64 " ms",
+			   agent->overlap_ns / 1000000);
+	}
 	state->role = hg_elect_role(&agent->elect);
 	state->why = event.why;
 	if (event.from != event.to) {
@@ -210,6 +215,9 @@ void hg_elector_step(struct hg_agent *agent, struct hg_elect_event *ev)
 		ev->now = hg_now();
 		agent->obs = ev->obs;
 		put_word(&agent->maps.state->agent_seen, ev->now.ns);
+		agent->alone_since = agent->elect.is_alone && agent->elect.state == HG_EL_ACTIVE
+					     ? agent->elect.alone_since
+					     : (struct hg_time){ 0 };
 		hg_elect_step(&agent->elect, ev, &actions);
 		for (unsigned int i = 0; i < actions.count; i++)
 			act(agent, &actions.list[i]);

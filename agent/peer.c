@@ -14,6 +14,8 @@
 #include "log.h"
 
 #define PEER_HEARD_NS (500ull * 1000 * 1000)
+#define HURRY_NS (6ull * 1000 * 1000)
+#define HURRY_MAX_NS (200ull * 1000 * 1000)
 #define PEER_INDEX 0 /* version 1 */
 
 bool hg_peer_is_heard(const struct hg_agent *agent)
@@ -103,6 +105,21 @@ static void fill_head(const struct hg_agent *agent, struct hg_wire_head *head,
 	head->epoch = htobe64(epoch);
 }
 
+/* A session that the peer is not known to hold yet: HELLO again, soon. XDP wakes the
+ * peer's agent for unconfirmed HELLOs at most once in 5 ms, so the one that follows the
+ * first at once is not seen. */
+static void hurry_session(struct hg_agent *agent)
+{
+	uint64_t now = hg_now().ns;
+
+	if (agent->session.current == HG_SESSION_NONE || agent->session.is_confirmed ||
+	    now < agent->hurried_at + HURRY_NS ||
+	    now > agent->session.installed_at.ns + HURRY_MAX_NS)
+		return;
+	agent->hurried_at = now;
+	hg_peer_send_hello(agent);
+}
+
 void hg_peer_send_short(struct hg_agent *agent, enum hg_wire_type type, uint64_t epoch)
 {
 	int sending = hg_session_sending(&agent->session);
@@ -110,6 +127,7 @@ void hg_peer_send_short(struct hg_agent *agent, enum hg_wire_type type, uint64_t
 
 	if (!agent->peer || sending == HG_SESSION_NONE || !key->id)
 		return;
+	hurry_session(agent);
 	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
 		struct hg_wire_short frame = { 0 };
 
@@ -316,12 +334,17 @@ static void on_neigh(struct hg_agent *agent, const struct hg_event *event)
 
 static void on_conflict(struct hg_agent *agent, const struct hg_event *event)
 {
+	const struct hg_agent_port *port = &agent->port[event->slot];
 	const uint8_t *mac = event->frame.body;
+	bool is_peer = !memcmp(mac, port->hello.mac, sizeof(port->hello.mac));
 
-	hg_agent_note(agent, HG_HISTORY_FAULT,
-		      "port %s: a stranger (%02x:%02x:%02x:%02x:%02x:%02x) uses a virtual address",
-		      agent->port[event->slot].name, mac[0], mac[1], mac[2], mac[3], mac[4],
-		      mac[5]);
+	hg_agent_note(
+		agent, HG_HISTORY_FAULT,
+		"port %s: %s (%02x:%02x:%02x:%02x:%02x:%02x) uses a virtual address that this "
+		"node serves%s",
+		port->name, is_peer ? agent->peer->name : "a stranger", mac[0], mac[1], mac[2],
+		mac[3], mac[4], mac[5],
+		is_peer ? ": the nodes do not hear each other" : "; find and stop it");
 }
 
 void hg_peer_on_event(void *context, const struct hg_event *event)
@@ -352,7 +375,7 @@ void hg_peer_on_event(void *context, const struct hg_event *event)
 static void describe_peer(struct hg_agent *agent, char *ret, size_t size)
 {
 	*ret = '\0';
-	if (!agent->peer || hg_peer_is_heard(agent))
+	if (!agent->peer || hg_peer_is_heard(agent) || agent->elect.state == HG_EL_LISTEN)
 		return;
 	if (agent->obs.is_wrong_key)
 		snprintf(ret, size,

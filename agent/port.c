@@ -314,6 +314,7 @@ void hg_port_judge(struct hg_agent *agent)
 		const struct hg_agent_port *port = &agent->port[slot];
 
 		list[slot] = (struct hg_health_port){
+			.has_vips = port->cluster->vip_count,
 			.has_link = port->nic.is_up && port->nic.has_link,
 			.is_attached = port->is_attached,
 			.is_heartbeat = port->cluster->is_heartbeat,

@@ -187,7 +187,7 @@ static int check_set(const struct hg_loader *loader, struct hg_error *error)
 	int err;
 
 	err = hg_bpffs_path(loader->pin, "", HG_STATE_MAP, path, error);
-	if (!err && !hg_prog_uses_map(hg_prog_get_id(loader->egress_fd), hg_map_get_id(path)))
+	if (!err && !hg_prog_fd_uses_map(loader->egress_fd, hg_map_get_id(path)))
 		err = hg_loader_fail(error, -ESTALE,
 				     "maps in %s were removed or made anew by another process "
 				     "meanwhile: start again",

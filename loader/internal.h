@@ -78,6 +78,7 @@ struct hg_xdp_info {
 struct hg_prog_name {
 	char name[16];
 	char tag[17];
+	bool is_hidden; /* this process may not ask */
 };
 /* Returns the link's fd; -ENOENT; -EINVAL: not an XDP link. */
 int hg_link_open(const char *path, struct hg_link_info *ret);
@@ -85,7 +86,7 @@ int hg_link_open(const char *path, struct hg_link_info *ret);
 bool hg_link_is_here(const struct hg_link_info *link);
 int hg_xdp_get(int ifindex, struct hg_xdp_info *ret);
 void hg_prog_get_name(__u32 prog_id, struct hg_prog_name *ret);
-__u32 hg_prog_get_id(int fd);
+bool hg_prog_fd_uses_map(int fd, __u32 map_id);
 bool hg_prog_uses_map(__u32 prog_id, __u32 map_id);
 __u32 hg_map_get_id(const char *path); /* of a pinned map, 0: none */
 void hg_nic_driver(const char *ifname, char ret[32]); /* "?" when the kernel does not say */

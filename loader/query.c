@@ -72,6 +72,7 @@ void hg_prog_get_name(__u32 prog_id, struct hg_prog_name *ret)
 
 	*ret = (struct hg_prog_name){ .name = "?" };
 	fd = bpf_prog_get_fd_by_id(prog_id);
+	ret->is_hidden = fd == -EPERM;
 	if (fd < 0)
 		return;
 	if (!bpf_obj_get_info_by_fd(fd, &info, &len)) {
@@ -82,30 +83,30 @@ void hg_prog_get_name(__u32 prog_id, struct hg_prog_name *ret)
 	close(fd);
 }
 
-__u32 hg_prog_get_id(int fd)
-{
-	struct bpf_prog_info info = { 0 };
-	__u32 len = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
-}
-
-bool hg_prog_uses_map(__u32 prog_id, __u32 map_id)
+bool hg_prog_fd_uses_map(int fd, __u32 map_id)
 {
 	__u32 ids[HG_MAPS_PER_SET * 2], len, i;
 	struct bpf_prog_info info = { 0 };
 	bool is_found = false;
-	int fd;
 
-	fd = bpf_prog_get_fd_by_id(prog_id);
-	if (fd < 0)
-		return false;
 	len = sizeof(info);
 	info.nr_map_ids = HG_MAPS_PER_SET * 2;
 	info.map_ids = (unsigned long)ids;
 	if (!bpf_obj_get_info_by_fd(fd, &info, &len))
 		for (i = 0; i < info.nr_map_ids && i < HG_MAPS_PER_SET * 2; i++)
 			is_found |= ids[i] == map_id;
+	return is_found;
+}
+
+/* By id it takes CAP_SYS_ADMIN. */
+bool hg_prog_uses_map(__u32 prog_id, __u32 map_id)
+{
+	int fd = bpf_prog_get_fd_by_id(prog_id);
+	bool is_found;
+
+	if (fd < 0)
+		return false;
+	is_found = hg_prog_fd_uses_map(fd, map_id);
 	close(fd);
 	return is_found;
 }

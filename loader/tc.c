@@ -4,7 +4,9 @@
  * because a filter in front of it could let packets pass unseen. Replaced in
  * place, which the kernel does for each packet at once.
  *
- * A filter at our place that has another name is somebody else's and stays.
+ * A filter at our place that has another name is somebody else's and stays. Names are
+ * only told to CAP_SYS_ADMIN, which hagated gives up after its start; from then on
+ * what stands at our place is what was put or checked there at the start.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -40,7 +42,7 @@ static bool is_ours(__u32 prog_id)
 	struct hg_prog_name name;
 
 	hg_prog_get_name(prog_id, &name);
-	return !strcmp(name.name, HG_EGRESS_NAME);
+	return name.is_hidden || !strcmp(name.name, HG_EGRESS_NAME);
 }
 
 __u32 hg_tc_get(int ifindex)

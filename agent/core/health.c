@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The score. Each port has an equal share of the whole; a lost link takes its share, a
- * missing gate three quarters of it (the kernel still forwards, but nothing keeps the
- * node silent there when it should be).
+ * The score. Each port with VIPs has an equal share of the whole; a lost link takes its
+ * share, a missing gate three quarters of it (the kernel still forwards, but nothing
+ * keeps the node silent there when it should be). A port without VIPs is reported, but
+ * moves no role: no host gains by it.
  *
  * A segment on which the peer is not heard, while it is heard on others, takes nothing:
  * what is cut is between the two, it weighs the same on both sides, and whoever notices
@@ -40,7 +41,7 @@ static enum hg_health_why judge_port(const struct hg_health_facts *facts,
 struct hg_health hg_health_judge(const struct hg_health_facts *facts)
 {
 	struct hg_health h = { .why = HG_HEALTH_GOOD, .port = facts->count };
-	unsigned int lost = 0, gates = 0;
+	unsigned int lost = 0, gates = 0, shares = 0;
 	bool is_heard_somewhere = false;
 
 	for (unsigned int i = 0; i < facts->count; i++)
@@ -49,7 +50,8 @@ struct hg_health hg_health_judge(const struct hg_health_facts *facts)
 		const struct hg_health_port *port = &facts->port[i];
 		enum hg_health_why why = judge_port(facts, port, is_heard_somewhere);
 
-		lost += weigh(port);
+		lost += port->has_vips ? weigh(port) : 0;
+		shares += port->has_vips;
 		gates += port->is_attached;
 		h.is_misbound |= port->is_misbound;
 		if (why > h.why) {
@@ -61,8 +63,10 @@ struct hg_health hg_health_judge(const struct hg_health_facts *facts)
 		h.why = HG_HEALTH_NO_GATE;
 		h.port = facts->count;
 	}
-	if (facts->count)
-		h.score = HG_HEALTH_FULL - HG_HEALTH_FULL * lost / (QUARTERS * facts->count);
+	if (shares)
+		h.score = HG_HEALTH_FULL - HG_HEALTH_FULL * lost / (QUARTERS * shares);
+	else
+		h.score = facts->count ? HG_HEALTH_FULL : 0;
 	h.is_fit = h.why < HG_HEALTH_WIRING;
 	return h;
 }

@@ -12,6 +12,7 @@
 #define HG_HEALTH_FULL 100
 
 struct hg_health_port {
+	bool has_vips; /* hosts depend on it: only such ports weigh */
 	bool has_link;
 	bool is_attached; /* the gate runs on its NIC */
 	bool is_heartbeat;

@@ -3,8 +3,8 @@
  * The rule language as data. Pure: no I/O, no globals; the parser, the printer, the
  * compiler, the oracle and the commands share these types.
  *
- *   ACTION [in on PORT[,PORT]] [proto P[,P]] [from ADDR|@LIST [port N|N-M[,..]]]
- *          [to ADDR|@LIST|vip [port ..]] [flags S/SA] [icmp-type T] [fragment] [vlan N]
+ *   ACTION [in on PORT[,PORT]] [proto P[,P]] [from ADDR|@LIST|any [port N|N-M[,..]]]
+ *          [to ADDR|@LIST|vip|any [port ..]] [flags S/SA] [icmp-type T] [fragment] [vlan N]
  *          [rate N/s|N/m [burst N] [per source[/LEN]]] [count-only] [label "text"]
  */
 #ifndef HG_FILTER_RULE_H
@@ -62,41 +62,59 @@ struct hg_rule {
 	struct hg_rule_side from, to;
 	struct hg_rule_rate rate;
 	char label[HG_RULE_LABEL_MAX]; /* "" none; unique in a ruleset */
-	uint64_t id; /* stable: hash of the label, else of the canonical text; never 0 */
+	uint64_t id; /* stable, unique in a ruleset; see hg_rule_id() */
 	uint32_t line; /* where it stands in its file, from 1 */
 	uint16_t file; /* index of the file in its ruleset */
 };
 
-/* Names that rules may use: ports by index (bits of in_on). */
-struct hg_rule_names {
-	unsigned int port_count;
-	const char *const *port;
-};
-
-struct hg_rule_error {
-	unsigned int column; /* from 1 */
-	char text[160]; /* what, and the remedy where there is one */
-};
-
-/* One line without its newline. 0, or -EINVAL with the first mistake in `ret_error`.
- * `ret` is untouched on error; line and file are left 0. */
-int hg_rule_parse(const char *text, size_t length, const struct hg_rule_names *names,
-		  struct hg_rule *ret, struct hg_rule_error *ret_error);
-
-/* Canonical text; parse(print(r)) equals r. Returns its length (without NUL). */
-size_t hg_rule_print(const struct hg_rule *rule, const struct hg_rule_names *names, char *ret,
-		     size_t size);
-
 /* A named list of addresses and prefixes of either family. */
 struct hg_list {
 	char name[HG_LIST_NAME_MAX];
-	struct hg_ip *entry; /* with prefix; sorted, unique */
+	struct hg_ip *entry; /* with prefix; sorted by family, address, prefix; unique */
 	size_t count;
 };
+
+/* Names that rules may use: ports by index (bits of in_on), at most 32, and lists. */
+struct hg_rule_names {
+	unsigned int port_count;
+	const char *const *port;
+	unsigned int list_count;
+	const struct hg_list *list; /* NULL: names of lists are not checked */
+};
+
+struct hg_rule_error {
+	unsigned int column; /* from 1, in octets */
+	bool is_unknown_port; /* the mistake is a port that `names` has not */
+	char text[160]; /* what is wrong */
+	char hint[120]; /* the remedy, or "" */
+};
+
+/* One line without its newline; a `#` between words begins a comment. 0, or -EINVAL with
+ * the first mistake in `ret_error`. `ret` is untouched on error; line and file are left 0. */
+int hg_rule_parse(const char *text, size_t length, const struct hg_rule_names *names,
+		  struct hg_rule *ret, struct hg_rule_error *ret_error);
+
+/* Canonical text, less than HG_RULE_TEXT_MAX octets for every rule that was parsed; the
+ * order of `names` does not matter to it. parse(print(r)) equals r. Returns its length
+ * (without NUL), as snprintf() does also when `size` was too small. */
+size_t hg_rule_print(const struct hg_rule *rule, const struct hg_rule_names *names, char *ret,
+		     size_t size);
+
+/* The stable id of a rule: hash of its label, else of its canonical text; never 0. */
+uint64_t hg_rule_id(const struct hg_rule *rule, const struct hg_rule_names *names);
+
+/* An address or prefix as rules and lists have it: without host bits; without a length
+ * it is that of one address. On false only `ret_error` is written. */
+bool hg_rule_ip_parse(const char *text, size_t length, struct hg_ip *ret,
+		      struct hg_rule_error *ret_error);
+#define HG_RULE_IP_TEXT 50
+const char *hg_rule_ip_text(const struct hg_ip *ip, char buffer[HG_RULE_IP_TEXT]);
 
 /* Rules, lists and the default together: what is compiled and applied as one. */
 struct hg_ruleset {
 	bool is_default_drop;
+	unsigned int file_count;
+	char **file; /* names of the files, [hg_rule.file] */
 	unsigned int rule_count;
 	struct hg_rule *rule; /* [rule_count], first match wins */
 	unsigned int list_count;

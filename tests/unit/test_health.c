@@ -19,7 +19,8 @@ static int setup(void **context)
 {
 	(void)context;
 	for (int i = 0; i < PORTS; i++)
-		port[i] = (struct hg_health_port){ .has_link = true,
+		port[i] = (struct hg_health_port){ .has_vips = true,
+						   .has_link = true,
 						   .is_attached = true,
 						   .is_heartbeat = true,
 						   .is_peer_heard = true };
@@ -57,6 +58,16 @@ static void test_lost_link_weighs_most(void **context)
 	for (int i = 0; i < PORTS; i++)
 		port[i].has_link = false;
 	expect(0, true, HG_HEALTH_LINK_LOST, 0);
+}
+
+static void test_port_without_vips_moves_no_role(void **context)
+{
+	(void)context;
+	port[2].has_vips = false;
+	port[2].has_link = false;
+	expect(100, true, HG_HEALTH_LINK_LOST, 2);
+	port[0].has_link = false;
+	expect(50, true, HG_HEALTH_LINK_LOST, 0);
 }
 
 static void test_cut_segment_takes_nothing(void **context)
@@ -145,6 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_good, setup),
 		cmocka_unit_test_setup(test_lost_link_weighs_most, setup),
+		cmocka_unit_test_setup(test_port_without_vips_moves_no_role, setup),
 		cmocka_unit_test_setup(test_cut_segment_takes_nothing, setup),
 		cmocka_unit_test_setup(test_wiring, setup),
 		cmocka_unit_test_setup(test_no_gate, setup),
