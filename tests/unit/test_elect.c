@@ -390,6 +390,23 @@ static void test_late_claimant_waits_for_answer(void **context)
 			 "1440.100 renew<1460.100\n");
 }
 
+static void test_peer_appears_while_claiming(void **context)
+{
+	(void)context;
+	rig.config.has_peer = false;
+	rig_into(&rig, HG_EL_LISTEN);
+	rig_run(&rig, 1016);
+	rig.obs.last_grant = rig.now; /* to a peer that the configuration then lost */
+	rig_run(&rig, 1036);
+	rig.config.has_peer = true;
+	rig_event(&rig, HG_EV_CONFIG);
+	rig.has_frames = true;
+	rig_run(&rig, 1039);
+	rig_expect(&rig, "1035.000 epoch=0x501 listen>claiming:alone\n"
+			 "1036.600 CLAIM serve<1056.600 announce add REQUEST HELLO "
+			 "claiming>active:alone\n");
+}
+
 static void test_unfit_claimant(void **context)
 {
 	(void)context;
@@ -426,6 +443,7 @@ int main(void)
 		TEST(test_overruled),
 		TEST(test_fenced_too_late),
 		TEST(test_late_claimant_waits_for_answer),
+		TEST(test_peer_appears_while_claiming),
 		TEST(test_unfit_claimant),
 	};
 

@@ -135,6 +135,21 @@ static void test_promise_is_kept(void **context)
 			 "1091.000 epoch=0x601 listen>claiming:elected\n");
 }
 
+static void test_reload_to_stop_promises_at_once(void **context)
+{
+	(void)context;
+	rig_into(&rig, HG_EL_STANDBY);
+	rig_run(&rig, 1100);
+	rig.is_holder_heard = false;
+	rig_run(&rig, 1125); /* serves alone from 1120.6 on, without standing */
+	rig.config.isolation = HG_ISOLATION_STOP;
+	rig_event(&rig, HG_EV_CONFIG);
+	assert_true(rig.el.is_bound);
+	rig.length = 0;
+	rig_run(&rig, 1200);
+	rig_expect(&rig, "1140.600 release remove active>listen:isolated-stop\n");
+}
+
 static void test_lease_ended(void **context)
 {
 	(void)context;
@@ -321,6 +336,7 @@ int main(void)
 		TEST(test_stop_without_promise),
 		TEST(test_stop_standing_is_of_one_epoch),
 		TEST(test_promise_is_kept),
+		TEST(test_reload_to_stop_promises_at_once),
 		TEST(test_lease_ended),
 		TEST(test_holder_is_overruled),
 		TEST(test_fenced_without_drain),
