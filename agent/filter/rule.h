@@ -45,7 +45,7 @@ struct hg_rule_rate {
 	uint32_t
 		burst; /* packets at once, at least 1; default: a tenth of a second's worth, >= 1 */
 	bool is_per_source;
-	uint8_t len4, len6; /* prefix lengths of a source, default 32 and 64 */
+	uint8_t len4, len6; /* default 32 and 64; 0 when not per source */
 };
 
 struct hg_rule {
