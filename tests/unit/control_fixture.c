@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -226,6 +227,7 @@ void control_fixture_start(struct control_fixture *fixture)
 	fixture->pid = fork();
 	assert_true(fixture->pid >= 0);
 	if (fixture->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nothing behind */
 		close(ready[0]);
 		exit(serve(fixture, ready[1]));
 	}
