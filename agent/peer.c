@@ -83,7 +83,6 @@ static void install_session(struct hg_agent *agent, const uint8_t *peer_nonce)
 	err = hg_maps_set_key(&agent->maps, HG_KEY_SESSION0 + slot, &agent->session_key[slot]);
 	for (unsigned int i = 0; i < HG_WIRE_NONCE_LEN; i++)
 		peer->nonce[i] = peer_nonce[i];
-	peer->session = slot;
 	if (err)
 		hg_error("session key: %s", strerror(-err));
 	else
@@ -127,6 +126,7 @@ void hg_peer_send_short(struct hg_agent *agent, enum hg_wire_type type, uint64_t
 
 	if (!agent->peer || sending == HG_SESSION_NONE || !key->id)
 		return;
+	agent->maps.peer[PEER_INDEX].session = sending; /* for an agent that adopts */
 	hurry_session(agent);
 	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
 		struct hg_wire_short frame = { 0 };
@@ -267,13 +267,14 @@ static void on_hello(struct hg_agent *agent, const struct hg_event *event)
 	};
 	struct hg_elect_event ev;
 
-	teach_mac(agent, event->slot, hello.mac);
 	memcpy(session.nonce, hello.nonce, sizeof(session.nonce));
 	memcpy(session.echo, hello.echo, sizeof(session.echo));
 	switch (hg_session_receive(&agent->session, hg_now(), &session)) {
 	case HG_SESSION_IGNORE:
 		return;
 	case HG_SESSION_REPLY:
+		if (!hg_peer_is_heard(agent))
+			teach_mac(agent, event->slot, hello.mac);
 		hg_session_reply(&agent->session, &session);
 		send_hello_on(agent, event->slot, &session);
 		return;
@@ -284,6 +285,7 @@ static void on_hello(struct hg_agent *agent, const struct hg_event *event)
 	case HG_SESSION_CURRENT:
 		break;
 	}
+	teach_mac(agent, event->slot, hello.mac);
 	hello.port_name[sizeof(hello.port_name) - 1] = '\0';
 	hello.software[sizeof(hello.software) - 1] = '\0';
 	agent->port[event->slot].hello = hello;

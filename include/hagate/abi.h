@@ -70,7 +70,7 @@ struct hg_peer {
 	__u64 agent_age; /* ns, from the peer's last frame */
 	__u64 fenced_epoch; /* last FENCED in answer to our CLAIM */
 	__u64 fenced_stamp; /* its stamp: our own clock at the CLAIM */
-	__u64 session; /* slot of the newest session key (0, 1); agent */
+	__u64 session; /* slot of the key that the agent sends under (0, 1); agent */
 	__u64 unauthentic; /* last frame from the peer's address under a wrong key or tag */
 };
 
