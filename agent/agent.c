@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
@@ -297,10 +296,12 @@ static int add_sources(struct hg_agent *agent)
 
 /* --- start ------------------------------------------------------------------------- */
 
-/* One agent per run directory; the lock dies with the process. */
+/* One agent per run directory. The lock dies with the process and is not passed on to
+ * the worker, which may outlive it for a moment. */
 static const char *lock_run(void *context, const struct hg_setup *setup)
 {
 	static char text[PATH_MAX + 128];
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[PATH_MAX + 16];
 	int fd;
 
@@ -312,7 +313,7 @@ static const char *lock_run(void *context, const struct hg_setup *setup)
 		snprintf(text, sizeof(text), "%s: %s", path, strerror(errno));
 		return text;
 	}
-	if (!flock(fd, LOCK_EX | LOCK_NB))
+	if (!fcntl(fd, F_SETLK, &whole))
 		return NULL; /* the descriptor stays open */
 	close(fd);
 	snprintf(text, sizeof(text), "another hagated runs with %s: stop it, or set `paths.run`",
