@@ -356,6 +356,32 @@ static void test_candidate(void **state)
 	assert_int_equal(rig_events(&node_a), 1);
 }
 
+/* HELLO also comes to all on the segment, from a peer that does not know our MAC yet;
+ * nothing else may. */
+static void test_broadcast(void **state)
+{
+	struct ends ends = { mac_all, node_b.lan_mac, "255.255.255.255", "10.1.0.3", 0 };
+
+	(void)state;
+	peers_long(&node_b, HG_WIRE_HELLO, &l);
+	send_long();
+	memcpy(&l, frame_wire(&f), sizeof(l));
+	frame_heartbeat(&f, &ends, &l, sizeof(l));
+	expect_gate(&node_a, RIG_LAN, &f, XDP_DROP, PEER_HELLO);
+	assert_int_equal(rig_events(&node_a), 1);
+	rig_reset(&node_a);
+	rig_serve(&node_a, RIG_EPOCH_A);
+	probe();
+	send_short();
+	memcpy(&s, frame_wire(&f), sizeof(s));
+	frame_heartbeat(&f, &ends, &s, sizeof(s));
+	expect_gate(&node_a, RIG_LAN, &f, XDP_DROP, PEER_NODE);
+	peers_long(&node_b, HG_WIRE_NEIGH, &l);
+	frame_heartbeat(&f, &ends, &l, sizeof(l));
+	expect_gate(&node_a, RIG_LAN, &f, XDP_DROP, PEER_NODE);
+	expect_untouched();
+}
+
 /* Heartbeats for somebody else, and fragments of them, are ordinary packets. */
 static void test_not_for_us(void **state)
 {
@@ -395,6 +421,7 @@ int cases_peer(void)
 		cmocka_unit_test_setup(test_second_session, set_up),
 		cmocka_unit_test_setup(test_hello, set_up),
 		cmocka_unit_test_setup(test_candidate, set_up),
+		cmocka_unit_test_setup(test_broadcast, set_up),
 		cmocka_unit_test_setup(test_not_for_us, set_up),
 	};
 
