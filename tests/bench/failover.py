@@ -77,7 +77,7 @@ class Bench:
                     self._case(stack, case, first, second)
         except LabError as error:
             self.failed.append((stack, str(error)))
-            self.say(f"{stack}: {error}{self.lab.log_tails()}")
+            self.say(f"{stack}: {error}")
 
     def _wait_home(self, first, second):
         wait_for(lambda: first.is_active() and second.is_ready() and

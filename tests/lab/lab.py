@@ -112,7 +112,7 @@ class Lab:
                                             else set())
         lines = [f"address del {a['local']}/{a['prefixlen']} dev {nic}"
                  for link in shown for a in link.get("addr_info", ())
-                 if a["scope"] == "global" and a["local"] not in own]
+                 if a["local"] not in own and not a["local"].startswith("fe80:")]
         if lines:
             self.topology.ip(gateway.name, *lines)
 
