@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/filter/ruleset.h"
+
 void hg_config_done(struct hg_cluster_config *cluster)
 {
 	free(cluster->vip);
@@ -41,6 +43,7 @@ int hg_config_check(const char *node_path, FILE *out)
 {
 	struct hg_node_config *node = malloc(sizeof(*node));
 	struct hg_cluster_config cluster;
+	struct hg_ruleset *ruleset;
 	int error = -EINVAL;
 
 	if (!node) {
@@ -54,9 +57,11 @@ int hg_config_check(const char *node_path, FILE *out)
 		error = 0;
 		goto out;
 	}
-	error = hg_config_read_cluster(node->cluster, node, &cluster, out);
-	if (!error)
+	error = hg_config_read_gateway(node->cluster, node, &cluster, &ruleset, out);
+	if (!error) {
 		hg_config_done(&cluster);
+		hg_ruleset_free(ruleset);
+	}
 out:
 	free(node);
 	return error;

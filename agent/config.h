@@ -72,16 +72,23 @@ struct hg_cluster_config {
 	bool is_failback;
 	enum hg_isolation isolation;
 	uint16_t failsafe[6]; /* failsafe: [22]; tcp ports, 0 unused */
-	bool is_default_accept; /* filter.default; rules belong to the filter */
+	bool is_default_accept; /* filter.default; the rules: struct hg_ruleset */
 	uint8_t hash[16]; /* of the meaning: equal on nodes with equal files */
 };
 
 /* Diagnostics go to `out` as FILE:LINE:COLUMN: error: TEXT, the line, a caret.
- * Returns 0, or -EINVAL when anything was reported (also for unreadable files). */
+ * Returns 0, or -EINVAL when an error was reported (also for unreadable files). */
 int hg_config_read_node(const char *path, struct hg_node_config *ret, FILE *out);
 /* `node`: also checks that the pair of files fits together (names, ports); may be NULL. */
 int hg_config_read_cluster(const char *path, const struct hg_node_config *node,
 			   struct hg_cluster_config *ret, FILE *out);
+/* The same, and the filter of the same file: one read of all files, so that both and the
+ * hash belong together. Warnings may be written to `out` with success. The bits of a
+ * rule's in_on are indices of ret->port. hg_ruleset_free() when done. */
+struct hg_ruleset;
+int hg_config_read_gateway(const char *path, const struct hg_node_config *node,
+			   struct hg_cluster_config *ret, struct hg_ruleset **ret_ruleset,
+			   FILE *out);
 void hg_config_done(struct hg_cluster_config *cluster);
 /* Reads node.yaml and the cluster.yaml it names and keeps nothing. `mode: join` may
  * be without a cluster.yaml. 0 or -EINVAL. */

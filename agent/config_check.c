@@ -290,8 +290,6 @@ static void check_empty(struct hg_diag *diag, const struct hg_yaml_node *root, c
 void hg_config_check_cluster(struct hg_diag *diag, const struct hg_cluster_build *build,
 			     const struct hg_node_config *node)
 {
-	const struct hg_yaml_node *def = find_good(diag, build->root, "filter", "default");
-
 	check_empty(diag, build->root, "ports");
 	check_empty(diag, build->root, "nodes");
 	check_timers(diag, build);
@@ -299,11 +297,6 @@ void hg_config_check_cluster(struct hg_diag *diag, const struct hg_cluster_build
 	check_nodes(diag, build);
 	check_vips(diag, build);
 	check_heartbeats(diag, build);
-	if (def && build->filter_default) {
-		hg_diag_error(diag, def->at,
-			      "the filter is not in this version: nothing would be dropped");
-		hg_diag_hint(diag, "write accept; filter with nftables");
-	}
 	if (node)
 		check_pair(diag, build, node);
 }

@@ -9,6 +9,7 @@
 
 #include "agent/config_file.h"
 #include "agent/config_value.h"
+#include "agent/filter/ruleset.h"
 #include "agent/schema.h"
 
 #define MS(n) (UINT64_C(n) * 1000000)
@@ -18,7 +19,6 @@ static const char *const mac_words[] = { "real", "virtual", "auto", NULL };
 _Static_assert(HG_MAC_REAL == 0 && HG_MAC_VIRTUAL == 1 && HG_MAC_AUTO == 2, "mac_words");
 static const char *const isolation_words[] = { "continue", "stop", NULL };
 _Static_assert(HG_ISOLATION_CONTINUE == 0 && HG_ISOLATION_STOP == 1, "isolation_words");
-static const char *const filter_words[] = { "accept", "drop", NULL };
 
 static void on_port(struct hg_diag *diag, const struct hg_yaml_node *key,
 		    const struct hg_yaml_node *value, void *target);
@@ -30,8 +30,8 @@ static void on_address(struct hg_diag *diag, const struct hg_yaml_node *key,
 		       const struct hg_yaml_node *value, void *target);
 static void on_failsafe(struct hg_diag *diag, const struct hg_yaml_node *key,
 			const struct hg_yaml_node *value, void *target);
-static void on_rule(struct hg_diag *diag, const struct hg_yaml_node *key,
-		    const struct hg_yaml_node *value, void *target);
+static void on_filter(struct hg_diag *diag, const struct hg_yaml_node *key,
+		      const struct hg_yaml_node *value, void *target);
 
 /* An entry of `ports` or `nodes` while it is read. */
 struct port_entry {
@@ -63,14 +63,7 @@ static const struct hg_schema_key failback_keys[] = {
 	{ 0 },
 };
 
-static const struct hg_schema_key filter_keys[] = {
-	{ "default", HG_SCHEMA_WORD, .offset = offsetof(struct hg_cluster_build, filter_default),
-	  .words = filter_words },
-	{ "rules", HG_SCHEMA_LIST, .each = on_rule, .example = "[]" },
-	{ 0 },
-};
-
-/* `ports` before `nodes`: addresses of nodes refer to ports. */
+/* `ports` before `nodes` and `filter`, which refer to ports. */
 static const struct hg_schema_key cluster_keys[] = {
 	{ "cluster", HG_SCHEMA_NAME, true, .offset = AT(name),
 	  .max = sizeof(((struct hg_cluster_config *)0)->name) },
@@ -88,7 +81,7 @@ static const struct hg_schema_key cluster_keys[] = {
 	  .max = 65535 },
 	{ "routed_heartbeat", HG_SCHEMA_BOOL, .offset = AT(is_routed) },
 	{ "failsafe", HG_SCHEMA_LIST, .each = on_failsafe, .example = "[22]" },
-	{ "filter", HG_SCHEMA_MAP, .keys = filter_keys, .example = "{ default: accept }" },
+	{ "filter", HG_SCHEMA_VALUE, .each = on_filter },
 	{ 0 },
 };
 
@@ -251,17 +244,22 @@ static void on_failsafe(struct hg_diag *diag, const struct hg_yaml_node *key,
 	list[build->failsafe_count++] = port;
 }
 
-/* Refused rather than ignored: nobody shall believe to be protected. */
-static void on_rule(struct hg_diag *diag, const struct hg_yaml_node *key,
-		    const struct hg_yaml_node *value, void *target)
+static void on_filter(struct hg_diag *diag, const struct hg_yaml_node *key,
+		      const struct hg_yaml_node *value, void *target)
 {
+	struct hg_cluster_build *build = target;
+	const struct hg_yaml_node *ports = hg_yaml_find(build->root, "ports");
+	const char *names[HG_SLOTS_MAX];
+	unsigned int i;
+
 	(void)key;
-	(void)target;
-	if (!hg_value_text(diag, value, "rules"))
-		return;
-	hg_diag_error(diag, value->at,
-		      "the filter is not in this version: no rule would be applied");
-	hg_diag_hint(diag, "remove the rules; filter with nftables");
+	for (i = 0; i < build->config.port_count; i++)
+		names[i] = build->config.port[i].name;
+	/* when ports are wrong, rules that name them are not wrong as well */
+	hg_build_set_ports(&build->filter, names, i,
+			   !ports || ports->next->type != HG_YAML_MAP ||
+				   hg_diag_has_within(diag, ports->at, ports->next->end));
+	hg_build_read(&build->filter, diag, value);
 }
 
 static void set_defaults(struct hg_cluster_config *config)
@@ -290,28 +288,74 @@ static void read_tree(struct hg_diag *diag, struct hg_cluster_build *build,
 	hg_schema_walk(diag, cluster_keys, "cluster.yaml", root, build);
 	if (failsafe && !build->failsafe_count)
 		build->config.failsafe[0] = 0;
-	build->config.is_default_accept = !build->filter_default;
+	build->config.is_default_accept = !build->filter.ruleset->is_default_drop;
 	if (root->type == HG_YAML_MAP)
 		hg_config_check_cluster(diag, build, node);
 }
 
-int hg_config_read_cluster(const char *path, const struct hg_node_config *node,
-			   struct hg_cluster_config *ret, FILE *out)
+static void warn_lockout(struct hg_diag *diag, const struct hg_cluster_build *build)
+{
+	const struct hg_yaml_node *filter = hg_yaml_find(build->root, "filter");
+	char text[256];
+
+	if (!filter || hg_diag_has_errors(diag) || build->filter.has_errors ||
+	    !hg_ruleset_lockout(build->filter.ruleset, &build->config, text, sizeof(text)))
+		return;
+	hg_diag_warning(diag, filter->at, "%s", text);
+	hg_diag_hint(diag, "accept it by a rule, so that this does not depend on 'failsafe'");
+}
+
+static int read_file(const char *path, const struct hg_node_config *node,
+		     struct hg_cluster_build *build, FILE *out)
+{
+	struct hg_config_file file;
+	int error = hg_config_file_open(&file, path);
+
+	file.diag.is_quiet = build->filter.is_quiet;
+	if (!error)
+		read_tree(&file.diag, build, file.yaml.root, node);
+	if (!error)
+		warn_lockout(&file.diag, build);
+	return hg_config_file_close(&file, out);
+}
+
+static int read_gateway(const char *path, const struct hg_node_config *node,
+			struct hg_cluster_config *ret, struct hg_ruleset **ret_ruleset, FILE *out)
 {
 	struct hg_cluster_build build = { 0 };
-	struct hg_config_file file;
-	int error;
+	struct hg_ruleset *ruleset = NULL;
+	int error = hg_build_begin(&build.filter, path);
 
-	error = hg_config_file_open(&file, path);
-	if (!error)
-		read_tree(&file.diag, &build, file.yaml.root, node);
-	error = hg_config_file_close(&file, out);
+	build.filter.is_quiet = !ret_ruleset;
+	if (error)
+		fprintf(out, "%s:1:1: error: out of memory\n", path);
+	else
+		error = read_file(path, node, &build, out);
+	build.filter.has_errors |= error != 0;
+	error = hg_build_end(&build.filter, &ruleset, out);
 	free(build.vip_at);
 	if (error) {
 		free(build.config.vip);
 		return error;
 	}
-	hg_config_hash(&build.config, build.config.hash);
+	hg_config_hash(&build.config, ruleset, build.config.hash);
 	*ret = build.config;
+	if (ret_ruleset)
+		*ret_ruleset = ruleset;
+	else
+		hg_ruleset_free(ruleset);
 	return 0;
+}
+
+int hg_config_read_cluster(const char *path, const struct hg_node_config *node,
+			   struct hg_cluster_config *ret, FILE *out)
+{
+	return read_gateway(path, node, ret, NULL, out);
+}
+
+int hg_config_read_gateway(const char *path, const struct hg_node_config *node,
+			   struct hg_cluster_config *ret, struct hg_ruleset **ret_ruleset,
+			   FILE *out)
+{
+	return read_gateway(path, node, ret, ret_ruleset, out);
 }

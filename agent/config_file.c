@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Loading a configuration file: a regular file of at most 1 MiB, UTF-8, without
- * invisible characters. All of that is checked before the YAML parser sees a
- * single octet. Nothing here can block: FIFOs and devices are refused.
+ * Loading a configuration file: a regular file of at most 1 MiB (others have their own
+ * limit), UTF-8, without invisible characters. All of that is checked before the YAML
+ * parser sees a single octet. Nothing here can block: FIFOs and devices are refused.
  */
 #include "agent/config_file.h"
 
@@ -17,13 +17,13 @@
 
 /* Reads to the end of the file; one octet more than allowed shows that it is too large
  * (st_size is not trusted: files of /proc say 0, others may grow). */
-static int read_all(struct hg_config_file *file, int fd, size_t *ret_length)
+static int read_all(struct hg_config_file *file, int fd, size_t max, size_t *ret_length)
 {
 	size_t length = 0;
 	ssize_t n;
 
-	while (length <= HG_CONFIG_FILE_MAX) {
-		n = read(fd, file->text + length, HG_CONFIG_FILE_MAX + 1 - length);
+	while (length <= max) {
+		n = read(fd, file->text + length, max + 1 - length);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
@@ -34,8 +34,8 @@ static int read_all(struct hg_config_file *file, int fd, size_t *ret_length)
 			break;
 		length += n;
 	}
-	if (length > HG_CONFIG_FILE_MAX) {
-		hg_diag_error(&file->diag, 0, "the file is larger than 1 MiB");
+	if (length > max) {
+		hg_diag_error(&file->diag, 0, "the file is larger than %zu MiB", max >> 20);
 		return -EINVAL;
 	}
 	*ret_length = length;
@@ -58,7 +58,7 @@ static int check_kind(struct hg_config_file *file, int fd)
 	return -EINVAL;
 }
 
-static int load(struct hg_config_file *file, const char *path, size_t *ret_length)
+static int load(struct hg_config_file *file, const char *path, size_t max, size_t *ret_length)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int error;
@@ -67,12 +67,12 @@ static int load(struct hg_config_file *file, const char *path, size_t *ret_lengt
 		hg_diag_error(&file->diag, 0, "cannot be opened: %s", strerror(errno));
 		return -EINVAL;
 	}
-	file->text = malloc(HG_CONFIG_FILE_MAX + 1);
+	file->text = malloc(max + 1);
 	error = file->text ? check_kind(file, fd) : -EINVAL;
 	if (!file->text)
 		hg_diag_error(&file->diag, 0, "out of memory");
 	if (!error)
-		error = read_all(file, fd, ret_length);
+		error = read_all(file, fd, max, ret_length);
 	close(fd);
 	return error;
 }
@@ -106,7 +106,7 @@ static int check_characters(struct hg_diag *diag)
 	return 0;
 }
 
-int hg_config_file_open(struct hg_config_file *file, const char *path)
+int hg_config_file_load(struct hg_config_file *file, const char *path, size_t max)
 {
 	static const char bom[] = "\xef\xbb\xbf";
 	size_t length = 0, start = 0;
@@ -114,14 +114,20 @@ int hg_config_file_open(struct hg_config_file *file, const char *path)
 
 	*file = (struct hg_config_file){ 0 };
 	hg_diag_init(&file->diag, path);
-	error = load(file, path, &length);
+	error = load(file, path, max, &length);
 	if (error)
 		return error;
 	/* editors on Windows begin a file with a byte order mark */
 	if (length >= 3 && !memcmp(file->text, bom, 3))
 		start = 3;
 	hg_diag_set_text(&file->diag, file->text + start, length - start);
-	error = check_characters(&file->diag);
+	return check_characters(&file->diag);
+}
+
+int hg_config_file_open(struct hg_config_file *file, const char *path)
+{
+	int error = hg_config_file_load(file, path, HG_CONFIG_FILE_MAX);
+
 	if (!error)
 		error = hg_yaml_parse(&file->diag, &file->yaml);
 	if (!error && !file->yaml.root) {

@@ -7,6 +7,7 @@
 
 #include "agent/config.h"
 #include "agent/config_yaml.h"
+#include "agent/filter/build.h"
 
 struct hg_config_file {
 	struct hg_diag diag;
@@ -14,7 +15,10 @@ struct hg_config_file {
 	char *text;
 };
 
-/* 0: there is a tree to walk (errors may have been reported all the same). -EINVAL:
+/* Loads a file of any kind of text, at most `max` octets. 0, or -EINVAL, reported; the
+ * text is diag.text. hg_config_file_close() is due in both cases. */
+int hg_config_file_load(struct hg_config_file *file, const char *path, size_t max);
+/* The same with a YAML file. 0: there is a tree to walk (errors may have been reported all the same). -EINVAL:
  * none. hg_config_file_close() is due in both cases. */
 int hg_config_file_open(struct hg_config_file *file, const char *path);
 /* Prints what was reported and frees all. 0, or -EINVAL when there was an error. */
@@ -23,7 +27,7 @@ int hg_config_file_close(struct hg_config_file *file, FILE *out);
 /* A cluster configuration in the making, with the nodes its parts were read from. */
 struct hg_cluster_build {
 	struct hg_cluster_config config;
-	unsigned int filter_default; /* index of accept, drop */
+	struct hg_ruleset_build filter;
 	unsigned int vip_room; /* of config.vip and vip_at */
 	bool has_too_many_vips; /* reported, once */
 	unsigned int failsafe_count;
@@ -37,6 +41,8 @@ struct hg_cluster_build {
 /* What cannot be seen by looking at one value. `node` may be NULL. */
 void hg_config_check_cluster(struct hg_diag *diag, const struct hg_cluster_build *build,
 			     const struct hg_node_config *node);
-void hg_config_hash(const struct hg_cluster_config *cluster, uint8_t ret[16]);
+/* `ruleset` with the ports of `cluster` as names. */
+void hg_config_hash(const struct hg_cluster_config *cluster, const struct hg_ruleset *ruleset,
+		    uint8_t ret[16]);
 
 #endif

@@ -121,7 +121,47 @@ static void add_failsafe(crypto_generichash_state *state, const struct hg_cluste
 	}
 }
 
-void hg_config_hash(const struct hg_cluster_config *c, uint8_t ret[16])
+/* Lists by name, their entries sorted already; where they were read from does not count. */
+static void add_lists(crypto_generichash_state *state, const struct hg_ruleset *ruleset)
+{
+	const struct hg_list *list, *next, *last = NULL;
+	unsigned int i;
+	size_t k;
+
+	for (;; last = next) {
+		for (next = NULL, i = 0; i < ruleset->list_count; i++) {
+			list = &ruleset->list[i];
+			if ((!last || strcmp(list->name, last->name) > 0) &&
+			    (!next || strcmp(list->name, next->name) < 0))
+				next = list;
+		}
+		if (!next)
+			return;
+		add(state, "list %s %zu\n", next->name, next->count);
+		for (k = 0; k < next->count; k++)
+			crypto_generichash_update(state, (const unsigned char *)&next->entry[k],
+						  sizeof(next->entry[k]));
+	}
+}
+
+static void add_rules(crypto_generichash_state *state, const struct hg_cluster_config *c,
+		      const struct hg_ruleset *ruleset)
+{
+	const char *port[HG_SLOTS_MAX];
+	struct hg_rule_names names = { .port_count = c->port_count, .port = port };
+	char text[HG_RULE_TEXT_MAX];
+	unsigned int i;
+
+	for (i = 0; i < c->port_count; i++)
+		port[i] = c->port[i].name;
+	for (i = 0; i < ruleset->rule_count; i++) {
+		hg_rule_print(&ruleset->rule[i], &names, text, sizeof(text));
+		crypto_generichash_update(state, (const unsigned char *)text, strlen(text) + 1);
+	}
+}
+
+void hg_config_hash(const struct hg_cluster_config *c, const struct hg_ruleset *ruleset,
+		    uint8_t ret[16])
 {
 	unsigned int order[HG_SLOTS_MAX] = { 0 };
 	crypto_generichash_state state;
@@ -137,5 +177,7 @@ void hg_config_hash(const struct hg_cluster_config *c, uint8_t ret[16])
 	add_ports(&state, c, order);
 	add_nodes(&state, c, order);
 	add_failsafe(&state, c);
+	add_lists(&state, ruleset);
+	add_rules(&state, c, ruleset);
 	crypto_generichash_final(&state, ret, 16);
 }

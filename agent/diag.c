@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Collecting, sorting and printing errors with their place (diag.h). The line table
+ * Collecting, sorting and printing errors and warnings with their place (diag.h). The line table
  * is built at the first question for a line. When memory runs out an error is
  * still counted, so that a failure never looks like a success.
  */
@@ -42,30 +42,49 @@ void hg_diag_done(struct hg_diag *diag)
 	*diag = (struct hg_diag){ 0 };
 }
 
-void hg_diag_error(struct hg_diag *diag, size_t at, const char *format, ...)
+/* False when it was not kept. */
+static bool keep(struct hg_diag *diag, size_t at, bool is_warning, const char *format, va_list args)
 {
 	struct hg_diag_item *item;
-	va_list args;
 
-	if (diag->lost || diag->count >= HG_DIAG_MAX)
-		goto lost;
+	if (diag->count >= HG_DIAG_MAX)
+		return false;
 	if (!diag->item)
 		diag->item = calloc(HG_DIAG_MAX, sizeof(*diag->item));
 	if (!diag->item)
-		goto lost;
-
+		return false;
 	item = &diag->item[diag->count];
-	*item = (struct hg_diag_item){ .at = at, .order = diag->count };
-	va_start(args, format);
-	if (vasprintf(&item->text, format, args) < 0)
+	*item = (struct hg_diag_item){ .at = at, .order = diag->count, .is_warning = is_warning };
+	if (vasprintf(&item->text, format, args) < 0) {
 		item->text = NULL;
-	va_end(args);
-	if (!item->text)
-		goto lost;
+		return false;
+	}
 	diag->count++;
-	return;
-lost:
-	diag->lost++;
+	return true;
+}
+
+void hg_diag_error(struct hg_diag *diag, size_t at, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	diag->is_last_lost = diag->lost || !keep(diag, at, false, format, args);
+	va_end(args);
+	diag->lost += diag->is_last_lost;
+}
+
+void hg_diag_warning(struct hg_diag *diag, size_t at, const char *format, ...)
+{
+	va_list args;
+
+	diag->is_last_lost = true;
+	if (diag->is_quiet)
+		return;
+	va_start(args, format);
+	if (diag->warning_count < HG_DIAG_WARNINGS_MAX)
+		diag->is_last_lost = !keep(diag, at, true, format, args);
+	va_end(args);
+	*(diag->is_last_lost ? &diag->lost_warnings : &diag->warning_count) += 1;
 }
 
 void hg_diag_hint(struct hg_diag *diag, const char *format, ...)
@@ -73,7 +92,7 @@ void hg_diag_hint(struct hg_diag *diag, const char *format, ...)
 	struct hg_diag_item *item;
 	va_list args;
 
-	if (diag->lost || !diag->count)
+	if (diag->is_last_lost || !diag->count)
 		return;
 	item = &diag->item[diag->count - 1];
 	free(item->hint);
@@ -85,7 +104,7 @@ void hg_diag_hint(struct hg_diag *diag, const char *format, ...)
 
 bool hg_diag_has_errors(const struct hg_diag *diag)
 {
-	return diag->count || diag->lost;
+	return diag->count > diag->warning_count || diag->lost;
 }
 
 bool hg_diag_has_within(const struct hg_diag *diag, size_t from, size_t to)
@@ -95,7 +114,7 @@ bool hg_diag_has_within(const struct hg_diag *diag, size_t from, size_t to)
 	if (diag->lost)
 		return true;
 	for (i = 0; i < diag->count; i++)
-		if (diag->item[i].at >= from && diag->item[i].at < to)
+		if (!diag->item[i].is_warning && diag->item[i].at >= from && diag->item[i].at < to)
 			return true;
 	return false;
 }
@@ -247,8 +266,9 @@ static void print_item(struct hg_diag *diag, const struct hg_diag_item *item, FI
 		length = line_length(diag, start);
 		before = item->at - start < length ? item->at - start : length;
 	}
-	fprintf(out, "%s:%zu:%zu: error: %s\n", diag->file, line,
-		1 + (diag->line ? count_characters(diag->text + start, before) : 0), item->text);
+	fprintf(out, "%s:%zu:%zu: %s: %s\n", diag->file, line,
+		1 + (diag->line ? count_characters(diag->text + start, before) : 0),
+		item->is_warning ? "warning" : "error", item->text);
 	if (length)
 		print_source(out, diag->text + start, length, before);
 	if (item->hint)
@@ -276,4 +296,7 @@ void hg_diag_print(struct hg_diag *diag, FILE *out)
 		fprintf(out, "%s: %u more errors are not shown\n", diag->file, diag->lost);
 	else if (diag->lost)
 		fprintf(out, "%s:1:1: error: out of memory\n", diag->file);
+	if (diag->lost_warnings)
+		fprintf(out, "%s: %u more warnings are not shown\n", diag->file,
+			diag->lost_warnings);
 }

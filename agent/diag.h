@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Errors of one text file, each with its place. Collected first and printed
+ * Errors and warnings of one text file, each with its place. Collected first and printed
  * together in the order of their places, as
  *
  *   FILE:LINE:COLUMN: error: TEXT
  *     the source line
  *         ^
  *     hint: the remedy
+ *
+ * A warning has the word "warning" instead, and is no failure.
  *
  * Lines and columns count from 1, columns count characters (a tab is one). A place
  * is an offset in octets from the start of the text.
@@ -19,10 +21,12 @@
 #include <stdio.h>
 
 #define HG_DIAG_MAX 1000 /* more are counted, not kept */
+#define HG_DIAG_WARNINGS_MAX 50 /* of these */
 
 struct hg_diag_item {
 	size_t at;
 	unsigned int order; /* of the report, so that sorting is stable */
+	bool is_warning;
 	char *text, *hint;
 };
 
@@ -30,7 +34,10 @@ struct hg_diag {
 	const char *file; /* as the user wrote it */
 	const char *text; /* the file; NULL while it could not be read */
 	size_t length;
-	unsigned int count, lost;
+	unsigned int count, lost; /* lost: errors */
+	unsigned int warning_count, lost_warnings; /* warning_count: of `count` */
+	bool is_last_lost; /* the last report was not kept, nor will its hint be */
+	bool is_quiet; /* warnings are not wanted */
 	struct hg_diag_item *item;
 	size_t *line; /* where each line begins */
 	size_t line_count;
@@ -43,12 +50,14 @@ void hg_diag_done(struct hg_diag *diag);
 
 void hg_diag_error(struct hg_diag *diag, size_t at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Adds the remedy to the error reported last. */
+void hg_diag_warning(struct hg_diag *diag, size_t at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Adds the remedy to what was reported last. */
 void hg_diag_hint(struct hg_diag *diag, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 bool hg_diag_has_errors(const struct hg_diag *diag);
-/* Was anything reported for a place from `from` up to, not including, `to`? */
+/* Was an error reported for a place from `from` up to, not including, `to`? */
 bool hg_diag_has_within(const struct hg_diag *diag, size_t from, size_t to);
 
 /* The line of a place, from 1. */

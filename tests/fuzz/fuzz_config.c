@@ -80,7 +80,6 @@ static void check_cluster(const struct hg_cluster_config *c)
 	REQUIRE(c->node_count > 0 && c->node_count <= HG_CONFIG_NODES_MAX);
 	REQUIRE(c->port_count > 0 && c->port_count <= HG_SLOTS_MAX);
 	REQUIRE(c->interval.ns * 3 <= c->lease.ns && c->interval.ns);
-	REQUIRE(c->is_default_accept);
 	for (i = 0; i < c->port_count; i++) {
 		REQUIRE(is_name(c->port[i].name));
 		REQUIRE(c->port[i].vip_first == vips);

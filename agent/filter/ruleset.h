@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading what a cluster.yaml says about the filter: `filter.default`, `lists`, `rules`
+ * and the rule files of `include`, which follow the rules in the order of their names.
+ * Relative paths begin in the directory of cluster.yaml.
+ *
+ * Diagnostics go to `out` as config.h says; every mistake of every file in one run.
+ * Warnings may come with success.
+ */
+#ifndef HG_FILTER_RULESET_H
+#define HG_FILTER_RULESET_H
+
+#include "agent/filter/rule.h"
+
+/*
+ * The filter of a cluster.yaml alone; bits of in_on are indices of `names`. Whoever needs
+ * the rest of the file as well takes hg_config_read_gateway(): one read, one state of
+ * the files. 0 or -EINVAL.
+ */
+int hg_ruleset_read(const char *cluster_path, const struct hg_rule_names *names,
+		    struct hg_ruleset **ret, FILE *out);
+void hg_ruleset_free(struct hg_ruleset *ruleset);
+
+/* A cluster.yaml (a name that ends in .yaml or .yml) as a whole, or a file of rules. With
+ * `names` NULL any name of a port is taken in a file of rules. 0 or -EINVAL. */
+int hg_ruleset_check_file(const char *path, const struct hg_rule_names *names, FILE *out);
+
+/*
+ * Would the rules shut somebody out of a node's own addresses, on a TCP port of
+ * `failsafe` (22 when there is none), if there were no failsafe? Pure. True: `ret` says
+ * who is cut off, and by what. `cluster` NULL: addresses are not known.
+ */
+bool hg_ruleset_lockout(const struct hg_ruleset *ruleset, const struct hg_cluster_config *cluster,
+			char *ret, size_t size);
+
+#endif
