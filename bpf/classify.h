@@ -8,36 +8,41 @@
  *   hg_node_at(trie, index)                 node of hg_f_trie or NULL
  *   hg_bits_at(sets, class)                 row of hg_f_bits or NULL
  *
- * hg_walk_start() looks each field up once; each hg_walk_next() then gives one more
- * rule. Only words that are not empty in any field are visited (summaries).
+ * hg_walk_start() looks each field up once; each hg_walk_step() then gives one more
+ * rule, or says that there is none. Only words that are not empty in any field are visited (summaries).
  */
 #ifndef HG_CLASSIFY_H
 #define HG_CLASSIFY_H
 
-#include "hagate/filter.h"
+#include "flow.h"
 
-#define HG_FLOW_NO_PORT (HG_TABLE_SPORT_NONE - HG_TABLE_SPORT)
-#define HG_FLOW_NO_VLAN (HG_TABLE_VLAN_NONE - HG_TABLE_VLAN)
-
-/* A packet as rules see it. Numbers in host byte order. */
-struct hg_flow {
-	__u64 src[2], dst[2]; /* IPv4: the upper half of [0], all else 0 */
-	__u32 is_ip6;
-	__u32 sport, dport; /* or HG_FLOW_NO_PORT */
-	__u32 proto; /* of the transport */
-	__u32 detail; /* index: HG_TABLE_DETAIL + flags, _ICMP4 or 6 + type, _DETAIL_NONE */
-	__u32 input; /* slot * 2 + is_fragment */
-	__u32 vlan; /* outer tag's id, or HG_FLOW_NO_VLAN */
-};
+/* Words visited in one step: few, as the verifier goes through each; the caller's loop
+ * (bpf_loop in the kernel) makes up for it. */
+#define HG_WALK_WORDS 8
+#define HG_WALK_STEPS (HG_RULES_MAX + HG_BIT_WORDS / HG_WALK_WORDS + 2)
+#define HG_WALK_AGAIN 0xffffffffu
+#define HG_WALK_NO_WORD 0xffffffffu
 
 /* Where a walk stands. `word` holds rules of word `index` not yet given. */
 struct hg_walk {
 	const struct hg_bits *src, *dst, *sport, *dport;
 	const struct hg_bits *proto, *detail, *input, *vlan;
-	__u64 live[HG_BIT_SUMMARIES]; /* words not yet visited */
+	__u64 live[HG_BIT_SUMMARIES]; /* words not yet visited, from word `base` on */
 	__u64 word;
-	__u32 index;
+	__u32 base, index;
 };
+
+/* The place of the lowest bit of a word that is not 0: counts the zeros below it. BPF has
+ * no instruction for it and clang 14 dies of its builtin. */
+static __always_inline __u32 hg_lowest_bit(__u64 word)
+{
+	__u64 below = ~word & (word - 1);
+
+	below -= below >> 1 & 0x5555555555555555ull;
+	below = (below & 0x3333333333333333ull) + (below >> 2 & 0x3333333333333333ull);
+	below = (below + (below >> 4)) & 0x0f0f0f0f0f0f0f0full;
+	return below * 0x0101010101010101ull >> 56 & 63;
+}
 
 /* From the entry of a root to the class; `hi`, `lo`: the address behind its first 16
  * bits, left aligned. A function of its own so that the verifier sees one loop. */
@@ -104,6 +109,7 @@ static __always_inline int hg_walk_start(const struct hg_sets *sets, const struc
 				walk->input->summary[i] & walk->vlan->summary[i];
 	walk->word = 0;
 	walk->index = 0;
+	walk->base = 0;
 	return 1;
 }
 
@@ -123,39 +129,39 @@ static __always_inline __u32 hg_walk_take(struct hg_walk *walk)
 {
 	__u64 live = walk->live[0];
 
-	if (live) {
-		walk->live[0] = live & (live - 1);
-		return __builtin_ctzll(live);
+	if (!live) {
+		walk->live[0] = walk->live[1];
+		walk->live[1] = walk->live[2];
+		walk->live[2] = 0;
+		walk->base += 64;
+		live = walk->live[0];
 	}
-	live = walk->live[1];
-	if (live) {
-		walk->live[1] = live & (live - 1);
-		return 64 + __builtin_ctzll(live);
-	}
-	live = walk->live[2];
-	if (live) {
-		walk->live[2] = live & (live - 1);
-		return 128 + __builtin_ctzll(live);
-	}
-	return HG_BIT_WORDS;
+	if (!live)
+		return walk->base < HG_BIT_WORDS ? HG_WALK_NO_WORD : HG_BIT_WORDS;
+	walk->live[0] = live & (live - 1);
+	return walk->base + hg_lowest_bit(live);
 }
 
-/* The next rule that matches, or HG_RULE_DEFAULT. */
-static __always_inline __u32 hg_walk_next(struct hg_walk *walk)
+/*
+ * One step: the next rule that matches, HG_WALK_AGAIN: not known yet, step on, or
+ * HG_RULE_DEFAULT: none left. A walk takes HG_WALK_STEPS at most.
+ */
+static __always_inline __u32 hg_walk_step(struct hg_walk *walk)
 {
-	__u32 rule, i;
+	__u32 index = walk->index, i;
+	__u64 word = walk->word;
 
-	for (i = 0; i < HG_BIT_WORDS && !walk->word; i++) {
-		walk->index = hg_walk_take(walk);
-		if (walk->index >= HG_BIT_WORDS)
+	for (i = 0; i < HG_WALK_WORDS && !word; i++) {
+		index = hg_walk_take(walk);
+		if (index == HG_WALK_NO_WORD)
+			continue;
+		if (index >= HG_BIT_WORDS)
 			return HG_RULE_DEFAULT;
-		walk->word = hg_walk_word(walk, walk->index);
+		word = hg_walk_word(walk, index);
 	}
-	if (!walk->word)
-		return HG_RULE_DEFAULT;
-	rule = walk->index * 64 + __builtin_ctzll(walk->word);
-	walk->word &= walk->word - 1;
-	return rule;
+	walk->index = index;
+	walk->word = word & (word - 1);
+	return word ? index * 64 + hg_lowest_bit(word) : HG_WALK_AGAIN;
 }
 
 _Static_assert(HG_BIT_SUMMARIES == 3, "classify: hg_walk_take");

@@ -4,13 +4,17 @@
  * inner maps as the classifier reads them.
  *
  * Each outer map holds the inner maps of two generations, at generation & 1. Inner maps
- * whose size depends on the ruleset carry BPF_F_INNER_MAP, which lets it differ; the
- * others have one size, so that lookups in them are inlined.
+ * are memory-mapped for filling, before they are selected. Those whose size depends on
+ * the ruleset carry BPF_F_INNER_MAP, which lets it differ; the others have one size, so
+ * that lookups in them are inlined. Templates give sizes, not types: BTF leaves out types
+ * that only a template names.
  */
 #ifndef HG_FILTER_MAPS_H
 #define HG_FILTER_MAPS_H
 
 #include <linux/bpf.h>
+#include <stdbool.h>
+
 #include <bpf/bpf_helpers.h>
 
 #include "hagate/filter.h"
@@ -31,10 +35,10 @@ struct {
 	__array(
 		values, struct {
 			__uint(type, BPF_MAP_TYPE_ARRAY);
-			__uint(map_flags, BPF_F_INNER_MAP);
+			__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 			__uint(max_entries, 1);
-			__type(key, __u32);
-			__type(value, struct hg_bits);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct hg_bits));
 		});
 } hg_f_bits SEC(".maps");
 
@@ -45,9 +49,10 @@ struct {
 	__array(
 		values, struct {
 			__uint(type, BPF_MAP_TYPE_ARRAY);
-			__uint(max_entries, HG_TABLE_SIZE);
-			__type(key, __u32);
-			__type(value, __u32);
+			__uint(map_flags, BPF_F_MMAPABLE);
+			__uint(max_entries, HG_TABLE_LINES);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct hg_table_line));
 		});
 } hg_f_table SEC(".maps");
 
@@ -58,10 +63,10 @@ struct {
 	__array(
 		values, struct {
 			__uint(type, BPF_MAP_TYPE_ARRAY);
-			__uint(map_flags, BPF_F_INNER_MAP);
+			__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 			__uint(max_entries, 1);
-			__type(key, __u32);
-			__type(value, struct hg_trie_node);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct hg_trie_node));
 		});
 } hg_f_trie SEC(".maps");
 
@@ -72,9 +77,10 @@ struct {
 	__array(
 		values, struct {
 			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(map_flags, BPF_F_MMAPABLE);
 			__uint(max_entries, HG_RULE_DEFAULT + 1);
-			__type(key, __u32);
-			__type(value, struct hg_rule_entry);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct hg_rule_entry));
 		});
 } hg_f_rule SEC(".maps");
 
@@ -103,8 +109,15 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, HG_RULE_COUNTERS);
 	__type(key, __u64);
-	__type(value, __u32);
+	__type(value, struct hg_rule_slot);
 } hg_rule_slot SEC(".maps");
+
+static __always_inline const struct hg_filter *hg_filter_find(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&hg_filter, &zero);
+}
 
 /* The inner maps of one generation. */
 struct hg_sets {
@@ -125,9 +138,10 @@ static __always_inline bool hg_sets_find(__u32 generation, struct hg_sets *ret)
 
 static __always_inline __u32 hg_table_at(const struct hg_sets *sets, __u32 index)
 {
-	const __u32 *entry = bpf_map_lookup_elem(sets->table, &index);
+	__u32 at = index / HG_TABLE_LINE;
+	const struct hg_table_line *line = bpf_map_lookup_elem(sets->table, &at);
 
-	return entry ? *entry : 0;
+	return line ? line->entry[index % HG_TABLE_LINE] : 0;
 }
 
 static __always_inline const struct hg_trie_node *hg_node_at(const void *trie, __u32 index)

@@ -60,6 +60,12 @@ int hg_bpffs_path(const char *pin, const char *prefix, const char *name, char re
 typedef int (*hg_bpffs_fn)(void *context, const char *name);
 int hg_bpffs_each(const char *pin, const char *prefix, hg_bpffs_fn fn, void *context);
 
+/* pinned.c: one map of a pin directory: its fd; or an array's values, memory-mapped,
+ * with *(void **)ret set. */
+int hg_pin_open(const char *pin, const char *name, int *ret_fd, struct hg_error *error);
+int hg_pin_map(const char *pin, const char *name, size_t size, void *ret, struct hg_error *error);
+void hg_pin_unmap(volatile void *memory, size_t size); /* NULL does nothing */
+
 /* meta.c */
 int hg_meta_hash(const struct hg_map_set *set, __u64 *ret);
 /* 0: same layout; -ENOENT: no complete set; else refused, with the sentence. */

@@ -79,10 +79,10 @@ static void mix_type(__u64 *hash, const struct btf *btf, __u32 id, int depth)
 		mix_members(hash, btf, type, depth + 1);
 }
 
-static void mix_map(__u64 *hash, const struct hg_map_ref *ref)
+/* Of a map of maps its template counts too. */
+static void mix_map(__u64 *hash, const struct btf *btf, const struct bpf_map *map)
 {
-	const struct btf *btf = bpf_object__btf(ref->object);
-	const struct bpf_map *map = ref->map;
+	const struct bpf_map *inner = bpf_map__inner_map((struct bpf_map *)map);
 
 	mix_text(hash, bpf_map__name(map));
 	mix_number(hash, bpf_map__type(map));
@@ -92,6 +92,8 @@ static void mix_map(__u64 *hash, const struct hg_map_ref *ref)
 	mix_number(hash, bpf_map__map_flags(map));
 	mix_type(hash, btf, bpf_map__btf_key_type_id(map), 0);
 	mix_type(hash, btf, bpf_map__btf_value_type_id(map), 0);
+	if (inner)
+		mix_map(hash, btf, inner);
 }
 
 /* Each map's hash is added, so that the order of maps in an object does not count.
@@ -105,7 +107,7 @@ int hg_meta_hash(const struct hg_map_set *set, __u64 *ret)
 
 	for (i = 0; i < set->count; i++) {
 		one = start;
-		mix_map(&one, &set->ref[i]);
+		mix_map(&one, bpf_object__btf(set->ref[i].object), set->ref[i].map);
 		sum += one;
 		if (bpf_map__type(set->ref[i].map) != BPF_MAP_TYPE_RINGBUF)
 			continue;

@@ -8,7 +8,7 @@
 
 #include "internal.h"
 
-static int open_pin(const char *pin, const char *name, int *ret_fd, struct hg_error *error)
+int hg_pin_open(const char *pin, const char *name, int *ret_fd, struct hg_error *error)
 {
 	char path[PATH_MAX];
 	int err = hg_bpffs_path(pin, "", name, path, error);
@@ -29,13 +29,12 @@ static size_t mapped_len(size_t size)
 	return (size + page - 1) / page * page;
 }
 
-static int map_pin(const char *pin, const char *name, size_t size, void *ret,
-		   struct hg_error *error)
+int hg_pin_map(const char *pin, const char *name, size_t size, void *ret, struct hg_error *error)
 {
 	void *memory;
 	int fd, err;
 
-	err = open_pin(pin, name, &fd, error);
+	err = hg_pin_open(pin, name, &fd, error);
 	if (err)
 		return err;
 	memory = mmap(NULL, mapped_len(size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -54,17 +53,18 @@ int hg_maps_open(const char *pin, struct hg_maps *ret, struct hg_error *error)
 	int err;
 
 	hg_maps_init(&maps);
-	if ((err = open_pin(pin, "hg_port", &maps.port_fd, error)) ||
-	    (err = open_pin(pin, "hg_addr4", &maps.addr4_fd, error)) ||
-	    (err = open_pin(pin, "hg_addr6", &maps.addr6_fd, error)) ||
-	    (err = open_pin(pin, "hg_key", &maps.key_fd, error)) ||
-	    (err = open_pin(pin, "hg_stats", &maps.stats_fd, error)) ||
-	    (err = open_pin(pin, "hg_events", &maps.events_fd, error)) ||
-	    (err = map_pin(pin, HG_STATE_MAP, HG_GROUPS_MAX * sizeof(*maps.state), &maps.state,
-			   error)) ||
-	    (err = map_pin(pin, "hg_peer", HG_PEERS_MAX * sizeof(*maps.peer), &maps.peer, error)) ||
-	    (err = map_pin(pin, "hg_path", HG_PEERS_MAX * HG_SLOTS_MAX * sizeof(*maps.path),
-			   &maps.path, error))) {
+	if ((err = hg_pin_open(pin, "hg_port", &maps.port_fd, error)) ||
+	    (err = hg_pin_open(pin, "hg_addr4", &maps.addr4_fd, error)) ||
+	    (err = hg_pin_open(pin, "hg_addr6", &maps.addr6_fd, error)) ||
+	    (err = hg_pin_open(pin, "hg_key", &maps.key_fd, error)) ||
+	    (err = hg_pin_open(pin, "hg_stats", &maps.stats_fd, error)) ||
+	    (err = hg_pin_open(pin, "hg_events", &maps.events_fd, error)) ||
+	    (err = hg_pin_map(pin, HG_STATE_MAP, HG_GROUPS_MAX * sizeof(*maps.state), &maps.state,
+			      error)) ||
+	    (err = hg_pin_map(pin, "hg_peer", HG_PEERS_MAX * sizeof(*maps.peer), &maps.peer,
+			      error)) ||
+	    (err = hg_pin_map(pin, "hg_path", HG_PEERS_MAX * HG_SLOTS_MAX * sizeof(*maps.path),
+			      &maps.path, error))) {
 		hg_maps_close(&maps);
 		return err;
 	}
@@ -78,7 +78,7 @@ static void close_fd(int fd)
 		close(fd);
 }
 
-static void unmap(volatile void *memory, size_t size)
+void hg_pin_unmap(volatile void *memory, size_t size)
 {
 	if (memory)
 		munmap((void *)memory, mapped_len(size));
@@ -92,9 +92,9 @@ void hg_maps_close(struct hg_maps *maps)
 	close_fd(maps->key_fd);
 	close_fd(maps->stats_fd);
 	close_fd(maps->events_fd);
-	unmap(maps->state, HG_GROUPS_MAX * sizeof(*maps->state));
-	unmap(maps->peer, HG_PEERS_MAX * sizeof(*maps->peer));
-	unmap(maps->path, HG_PEERS_MAX * HG_SLOTS_MAX * sizeof(*maps->path));
+	hg_pin_unmap(maps->state, HG_GROUPS_MAX * sizeof(*maps->state));
+	hg_pin_unmap(maps->peer, HG_PEERS_MAX * sizeof(*maps->peer));
+	hg_pin_unmap(maps->path, HG_PEERS_MAX * HG_SLOTS_MAX * sizeof(*maps->path));
 	hg_maps_init(maps);
 }
 

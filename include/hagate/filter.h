@@ -39,7 +39,7 @@ struct hg_bits {
 };
 
 /*
- * hg_f_table (inner array of __u32): class by small value. One array, parts behind
+ * hg_f_table (inner array of hg_table_line): class by small value. One array, parts behind
  * each other. "NONE" parts: the field does not exist in this packet (no ports in a
  * fragment or in ICMP, no flags outside TCP, no type outside ICMP, no VLAN tag).
  */
@@ -61,7 +61,14 @@ struct hg_bits {
 #define HG_TABLE_DST4 (HG_TABLE_SRC4 + HG_TABLE_ROOT)
 #define HG_TABLE_SRC6 (HG_TABLE_DST4 + HG_TABLE_ROOT)
 #define HG_TABLE_DST6 (HG_TABLE_SRC6 + HG_TABLE_ROOT)
-#define HG_TABLE_SIZE (HG_TABLE_DST6 + HG_TABLE_ROOT)
+#define HG_TABLE_ENTRIES (HG_TABLE_DST6 + HG_TABLE_ROOT)
+#define HG_TABLE_LINE 16
+#define HG_TABLE_LINES ((HG_TABLE_ENTRIES + HG_TABLE_LINE - 1) / HG_TABLE_LINE)
+#define HG_TABLE_SIZE (HG_TABLE_LINES * HG_TABLE_LINE)
+/* The map's value: an array map pads each to 8 octets, so single entries would waste. */
+struct hg_table_line {
+	__u32 entry[HG_TABLE_LINE];
+};
 
 /*
  * hg_f_trie (inner array): nodes below the roots, for both sides and families. An entry
@@ -116,8 +123,12 @@ struct hg_source_key {
 	__u32 family; /* 4, 6 */
 	__u8 addr[16]; /* masked */
 };
-/* hg_rule_slot: hash, key = stable rule id (__u64), value = counter slot (__u32). User
- * space only: gives a rule its counter again over swaps and restarts. */
+/* hg_rule_slot: hash, key = stable rule id (__u64). User space only: gives a rule its
+ * counter again over swaps and restarts. */
+struct hg_rule_slot {
+	__u32 counter;
+	__u32 generation; /* that last had the rule */
+};
 
 /* hg_block4, hg_block6: hash by exact address (hg_addr4_key, hg_addr6_key);
  * hg_blocklpm4, hg_blocklpm6: LPM tries (key: prefixlen, addr). */
@@ -134,7 +145,7 @@ struct hg_block {
 	__u64 expire_ns; /* CLOCK_BOOTTIME; ~0: never */
 	__u64 packets; /* dropped; atomically added */
 	__u32 source; /* enum hg_block_source */
-	__u32 pad;
+	__u32 prefixlen; /* in the tries: the key's, to look behind an entry whose time is over */
 };
 #define HG_BLOCKS_MAX 4194304
 #define HG_BLOCK_PREFIXES_MAX 1048576

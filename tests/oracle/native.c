@@ -8,11 +8,9 @@
  * the first difference.
  */
 #include <err.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "generate.h"
 
@@ -46,36 +44,7 @@ static const struct hg_bits *hg_bits_at(const struct hg_sets *sets, uint32_t cla
 }
 
 #include "bpf/classify.h"
-
-static void address(const uint8_t *addr, uint8_t family, __u64 *ret)
-{
-	unsigned int i;
-
-	ret[0] = ret[1] = 0;
-	for (i = 0; i < (family == 4 ? 4u : 16u); i++)
-		ret[i / 8] |= (__u64)addr[i] << (56 - i % 8 * 8);
-}
-
-static void to_flow(const struct packet *p, struct hg_flow *ret)
-{
-	bool has_ports = !p->is_later && (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP ||
-					  p->proto == IPPROTO_SCTP || p->proto == IPPROTO_UDPLITE);
-
-	*ret = (struct hg_flow){ .is_ip6 = p->family == 6, .proto = p->proto };
-	address(p->src, p->family, ret->src);
-	address(p->dst, p->family, ret->dst);
-	ret->sport = has_ports ? p->sport : HG_FLOW_NO_PORT;
-	ret->dport = has_ports ? p->dport : HG_FLOW_NO_PORT;
-	ret->detail = HG_TABLE_DETAIL_NONE;
-	if (!p->is_later && p->proto == IPPROTO_TCP)
-		ret->detail = HG_TABLE_DETAIL + p->flags;
-	else if (!p->is_later && p->proto == IPPROTO_ICMP && p->family == 4)
-		ret->detail = HG_TABLE_ICMP4 + p->type;
-	else if (!p->is_later && p->proto == IPPROTO_ICMPV6 && p->family == 6)
-		ret->detail = HG_TABLE_ICMP6 + p->type;
-	ret->input = p->slot * 2 + p->is_fragment;
-	ret->vlan = p->tag_count ? p->vlan[0] : HG_FLOW_NO_VLAN;
-}
+#include "flow.h"
 
 static int differ(struct generated *g, uint64_t seed, const struct packet *packet,
 		  unsigned int rule, const char *what)
@@ -87,6 +56,16 @@ static int differ(struct generated *g, uint64_t seed, const struct packet *packe
 	return 1;
 }
 
+static uint32_t next(struct hg_walk *walk)
+{
+	uint32_t rule;
+
+	do
+		rule = hg_walk_step(walk);
+	while (rule == HG_WALK_AGAIN);
+	return rule;
+}
+
 static int compare(struct generated *g, uint64_t seed, const struct hg_compiled *compiled,
 		   const struct packet *packet, unsigned long *matches)
 {
@@ -95,15 +74,15 @@ static int compare(struct generated *g, uint64_t seed, const struct hg_compiled 
 	struct hg_flow flow;
 	uint32_t rule, i;
 
-	to_flow(packet, &flow);
+	flow_of(packet, &flow);
 	if (!hg_walk_start(&sets, &flow, &walk))
 		return differ(g, seed, packet, 0, "no walk");
-	rule = hg_walk_next(&walk);
+	rule = next(&walk);
 	for (i = 0; i < g->ruleset.rule_count; i++) {
 		if (oracle_matches(&g->oracle, &g->ruleset.rule[i], packet)) {
 			if (rule != i)
 				return differ(g, seed, packet, i, "the classifier misses a rule");
-			rule = hg_walk_next(&walk);
+			rule = next(&walk);
 			++*matches;
 		} else if (rule == i) {
 			return differ(g, seed, packet, i, "the classifier finds too much");
