@@ -13,6 +13,7 @@
 /* A port counts as heard, or as miswired, for so long after the last frame. */
 #define HEARD_NS (500ull * 1000 * 1000)
 #define WIRING_NS (2ull * 1000 * 1000 * 1000)
+#define PATIENCE_NS (500ull * 1000 * 1000)
 
 int hg_port_by_ifindex(const struct hg_agent *agent, int ifindex)
 {
@@ -219,6 +220,22 @@ static bool is_miswired(const struct hg_agent *agent, unsigned int slot)
 	return wiring && hg_now().ns < wiring + WIRING_NS;
 }
 
+/* A node that serves waits before it takes crossed wires for its own fault: the peer
+ * whose files are wrong finds that out by itself and says so in its HELLOs. */
+static bool is_miswired_for_certain(struct hg_agent *agent, unsigned int slot)
+{
+	struct hg_agent_port *port = &agent->port[slot];
+	uint64_t now = hg_now().ns;
+
+	if (!is_miswired(agent, slot)) {
+		port->miswired_since = 0;
+		return false;
+	}
+	if (!port->miswired_since)
+		port->miswired_since = now;
+	return agent->elect.state != HG_EL_ACTIVE || now >= port->miswired_since + PATIENCE_NS;
+}
+
 static const char *name_by_id(const struct hg_agent *agent, uint32_t id)
 {
 	for (unsigned int slot = 0; slot < agent->port_count; slot++)
@@ -292,7 +309,6 @@ void hg_port_slow_tick(struct hg_agent *agent)
 
 		if (port->heartbeat_err)
 			open_heartbeat(agent, slot);
-		find_misbinding(agent, port);
 		collect_stray(agent, slot);
 		describe_fault(agent, slot, fault, sizeof(fault));
 		if (strcmp(fault, port->fault)) {
@@ -311,15 +327,16 @@ void hg_port_judge(struct hg_agent *agent)
 	bool is_heard = hg_peer_is_heard(agent);
 
 	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
-		const struct hg_agent_port *port = &agent->port[slot];
+		struct hg_agent_port *port = &agent->port[slot];
 
+		find_misbinding(agent, port);
 		list[slot] = (struct hg_health_port){
 			.has_vips = port->cluster->vip_count,
 			.has_link = port->nic.is_up && port->nic.has_link,
 			.is_attached = port->is_attached,
 			.is_heartbeat = port->cluster->is_heartbeat,
 			.is_peer_heard = hg_port_is_peer_heard(agent, slot),
-			.has_wiring_fault = is_miswired(agent, slot),
+			.has_wiring_fault = is_miswired_for_certain(agent, slot),
 			.is_misbound = port->is_misbound,
 		};
 		facts.is_peer_misbound |= is_heard && port->hello.flags & HG_HELLO_F_MISBOUND;
