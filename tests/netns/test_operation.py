@@ -142,7 +142,8 @@ def test_nic_removed_and_plugged_in_again(lab, pair):
     lab.topology.add_nic(gateway, "wan")
     lab.wire.attach_port(gateway, "wan")
     wait_for(lambda: all(p["xdp"] == "native" and p["peer_heard"]
-                         for p in first.status()["ports"]), 10, "gw1's wan to be back")
+                         for p in first.status()["ports"]) and first.role() == "standby",
+             10, "gw1's wan to be back")
     second.command("handover")
     with Echo(lab, "hA") as echo:
         wait_steady(echo)
