@@ -40,7 +40,6 @@ struct hg_agent_port {
 	struct hg_nic nic;
 	bool has_nic, is_attached;
 	bool is_misbound; /* the node's address of this port is on another NIC */
-	uint64_t miswired_since; /* frames of another port are heard here; 0: none */
 	int heartbeat_err; /* -errno of opening the socket, 0 when open */
 	char misbound_on[IF_NAMESIZE];
 	char trouble[256]; /* why it is not attached, "" when it is */

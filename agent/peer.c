@@ -290,6 +290,7 @@ static void on_hello(struct hg_agent *agent, const struct hg_event *event)
 	hello.software[sizeof(hello.software) - 1] = '\0';
 	agent->port[event->slot].hello = hello;
 	agent->port[event->slot].hello_at = event->at;
+	hg_port_judge(agent); /* before the election hears of a consent */
 	to_elect_hello(&event->frame, &ev);
 	hg_elector_step(agent, &ev);
 }

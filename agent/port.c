@@ -13,7 +13,6 @@
 /* A port counts as heard, or as miswired, for so long after the last frame. */
 #define HEARD_NS (500ull * 1000 * 1000)
 #define WIRING_NS (2ull * 1000 * 1000 * 1000)
-#define PATIENCE_NS (500ull * 1000 * 1000)
 
 int hg_port_by_ifindex(const struct hg_agent *agent, int ifindex)
 {
@@ -220,22 +219,6 @@ static bool is_miswired(const struct hg_agent *agent, unsigned int slot)
 	return wiring && hg_now().ns < wiring + WIRING_NS;
 }
 
-/* A node that serves waits before it takes crossed wires for its own fault: the peer
- * whose files are wrong finds that out by itself and says so in its HELLOs. */
-static bool is_miswired_for_certain(struct hg_agent *agent, unsigned int slot)
-{
-	struct hg_agent_port *port = &agent->port[slot];
-	uint64_t now = hg_now().ns;
-
-	if (!is_miswired(agent, slot)) {
-		port->miswired_since = 0;
-		return false;
-	}
-	if (!port->miswired_since)
-		port->miswired_since = now;
-	return agent->elect.state != HG_EL_ACTIVE || now >= port->miswired_since + PATIENCE_NS;
-}
-
 static const char *name_by_id(const struct hg_agent *agent, uint32_t id)
 {
 	for (unsigned int slot = 0; slot < agent->port_count; slot++)
@@ -325,6 +308,10 @@ void hg_port_judge(struct hg_agent *agent)
 	struct hg_health_facts facts = { .count = agent->port_count, .port = list };
 	struct hg_elect_event ev = { .type = HG_EV_HEALTH };
 	bool is_heard = hg_peer_is_heard(agent);
+	/* Both nodes hear crossed frames, whoever is crossed. The one that serves served
+	 * well before, and stays. */
+	bool is_holder = agent->elect.state == HG_EL_ACTIVE ||
+			 agent->elect.state == HG_EL_RELEASING;
 
 	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
 		struct hg_agent_port *port = &agent->port[slot];
@@ -336,7 +323,7 @@ void hg_port_judge(struct hg_agent *agent)
 			.is_attached = port->is_attached,
 			.is_heartbeat = port->cluster->is_heartbeat,
 			.is_peer_heard = hg_port_is_peer_heard(agent, slot),
-			.has_wiring_fault = is_miswired_for_certain(agent, slot),
+			.has_wiring_fault = !is_holder && is_miswired(agent, slot),
 			.is_misbound = port->is_misbound,
 		};
 		facts.is_peer_misbound |= is_heard && port->hello.flags & HG_HELLO_F_MISBOUND;
