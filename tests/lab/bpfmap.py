@@ -7,7 +7,7 @@ import struct
 
 BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM = 1, 2, 3
 BPF_MAP_GET_NEXT_KEY, BPF_PROG_LOAD, BPF_OBJ_GET = 4, 5, 7
-BPF_PROG_TEST_RUN, BPF_PROG_GET_FD_BY_ID = 10, 13
+BPF_PROG_TEST_RUN, BPF_PROG_GET_FD_BY_ID, BPF_OBJ_GET_INFO_BY_FD = 10, 13, 15
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -30,6 +30,17 @@ class Map:
         self.value = struct.Struct(value_format)
         name = ctypes.create_string_buffer(os.fsencode(path))
         self.fd = _bpf(BPF_OBJ_GET, struct.pack("=QII", ctypes.addressof(name), 0, 0))
+        sizes = self._sizes()
+        if sizes != (self.key.size, self.value.size):
+            raise ValueError(f"{path}: key and value have {sizes} octets in the kernel, "
+                             f"{self.key.size, self.value.size} here")
+
+    def _sizes(self):
+        """struct bpf_map_info begins with type, id, key_size, value_size."""
+        info = ctypes.create_string_buffer(16)
+        _bpf(BPF_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", self.fd, len(info),
+                                                 ctypes.addressof(info)))
+        return struct.unpack("=4I", info.raw)[2:]
 
     def close(self):
         if self.fd >= 0:

@@ -55,9 +55,11 @@ class Demo:
             names = [g.name for g in GATEWAYS.values() if g.mac("lan") in answers]
             row = (text, report["lost"], report["gap_ms"], " and ".join(names) or "nobody")
         except LabError as error:
-            is_good, row = False, (text, None, None, str(error).splitlines()[0])
-        lost = "" if row[1] is None else f" lost {row[1]}, longest gap {row[2]:.1f} ms,"
-        print(f"{lost} owner: {row[3]}{'' if is_good else '   <-- NOT AS IT SHOULD BE'}")
+            print(f" {error}")
+            is_good, row = False, (text, None, None, "?")
+        else:
+            print(f" lost {row[1]}, longest gap {row[2]:.1f} ms, owner: {row[3]}"
+                  f"{'' if is_good else '   <-- NOT AS IT SHOULD BE'}")
         self.rows.append((*row, "ok" if is_good else "FAILED"))
         self.has_failed |= not is_good
 
@@ -67,23 +69,23 @@ class Demo:
                  "both gateways to be ready")
         wait_steady(self.echo)
 
-    def wait_failback(self):
+    def is_home(self):
         return self.first.is_active() and not self.second.is_active()
 
     def run(self):
         first, second = self.first, self.second
         self.step("planned handover, gw1 to gw2", lambda: first.command("handover"),
                   second.is_active, second, lost_max=1)
-        self.step("failback to the preferred gw1", lambda: None, self.wait_failback, first,
+        self.step("failback to the preferred gw1", lambda: None, self.is_home, first,
                   lost_max=1)
         self.settle()
         self.step("gw1 loses power", first.power_off, second.is_active, second)
-        self.step("gw1 returns and takes back its role", first.power_on, self.wait_failback,
+        self.step("gw1 returns and takes back its role", first.power_on, self.is_home,
                   first, lost_max=1)
         self.settle()
         self.step("gw1's agent hangs (SIGSTOP)", first.suspend, second.is_active, second,
                   lost_max=1)
-        self.step("gw1's agent wakes up, failback", first.resume, self.wait_failback, first,
+        self.step("gw1's agent wakes up, failback", first.resume, self.is_home, first,
                   lost_max=1)
         self.settle()
         self.step("gw1's agent is killed and restarted", self._restart, first.is_ready, first,
@@ -110,10 +112,10 @@ def main():
             print("* both agents start ...", end="", flush=True)
             lab.start_agents()
             with Echo(lab, "hB") as echo:
-                wait_steady(echo)
-                active = lab.active()[0]
-                print(f" {active.name} is active, traffic flows")
                 demo = Demo(lab, echo)
+                wait_for(demo.is_home, 10, "gw1 to be active")
+                demo.settle()
+                print(" gw1 is active, traffic flows")
                 demo.run()
             print("\n" + "\n".join(demo.table()))
     except LabError as error:

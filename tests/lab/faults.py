@@ -19,7 +19,7 @@ CUT_BOTH = CUT_FROM | CUT_TO
 CUT_HEARTBEAT = CUT_HEARTBEAT_FROM | CUT_HEARTBEAT_TO
 KINDS = ("other", "arp-request", "arp-reply", "advert", "heartbeat", "ip4", "ip6")
 
-Seen = namedtuple("Seen", "node segment kind mac address packets last_ns")
+Seen = namedtuple("Seen", "node segment kind mac address packets first_ns last_ns")
 
 
 class Wire:
@@ -48,7 +48,7 @@ class Wire:
             "port": Map(self.pin / "wire_port", "=I", "=6I"),
             "node": Map(self.pin / "wire_node", "=I", "=I"),
             "nic": Map(self.pin / "wire_nic_mac", "=I", "=6s"),
-            "seen": Map(self.pin / "wire_seen", "=IH6s16s", "=QQ"),
+            "seen": Map(self.pin / "wire_seen", "=IH6s16s", "=QQQ"),
         }
 
     def close(self):
@@ -111,10 +111,10 @@ class Wire:
         """Frames that left the gateways since forget(), by source MAC and address."""
         places = {g.ifindex(s): (g.name, s) for g in GATEWAYS.values() for s in SEGMENTS}
         found = []
-        for (ifindex, number, mac, raw), (packets, last_ns) in self.maps["seen"].items():
+        for (ifindex, number, mac, raw), (packets, first_ns, last_ns) in self.maps["seen"].items():
             name, segment = places[ifindex]
             one = Seen(name, segment, KINDS[number], mac.hex(":"),
-                       _address_text(KINDS[number], raw), packets, last_ns)
+                       _address_text(KINDS[number], raw), packets, first_ns, last_ns)
             if ((node is None or one.node == node) and (kind is None or one.kind == kind) and
                     (address is None or one.address == address)):
                 found.append(one)

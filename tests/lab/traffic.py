@@ -3,6 +3,7 @@
 import contextlib
 import json
 import subprocess
+import threading
 import time
 from socket import inet_aton
 
@@ -82,6 +83,34 @@ def who_answers(lab, host, address, count=3, wait=0.15):
                             frame[28:32] == inet_aton(address):
                         found.add(frame[22:28].hex(":"))
     return found
+
+
+class ArpQuestions:
+    """A host that asks for an address a thousand times a second, until close().
+
+    Who answered when is for the wire to say (faults.Wire.seen).
+    """
+
+    def __init__(self, lab, host, address, interval=0.001):
+        asker = lab.host(host)
+        self.question = arp_request(asker.mac, asker.address, address)
+        self.interval = interval
+        self.socket = packet_socket(lab.ns(host), "eth0")
+        self.is_over = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while not self.is_over.wait(self.interval):
+            self.socket.send(self.question)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        self.thread.join()
+        self.socket.close()
 
 
 def arp_entry(lab, host, address):

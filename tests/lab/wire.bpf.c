@@ -163,7 +163,8 @@ static __always_inline void read_frame(void *data, void *end, struct wire_seen_k
 
 static __always_inline void count(const struct wire_seen_key *key)
 {
-	struct wire_seen first = { .packets = 1, .last_ns = bpf_ktime_get_boot_ns() };
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct wire_seen first = { .packets = 1, .first_ns = now, .last_ns = now };
 	struct wire_seen *seen = bpf_map_lookup_elem(&wire_seen, key);
 
 	if (!seen) {
@@ -171,7 +172,7 @@ static __always_inline void count(const struct wire_seen_key *key)
 		return;
 	}
 	__sync_fetch_and_add(&seen->packets, 1);
-	seen->last_ns = first.last_ns;
+	seen->last_ns = now;
 }
 
 SEC("xdp")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What wire.bpf.c shares with its maps' users (faults.py mirrors it, test_lab.py
- * checks the sizes): how a switch port mistreats frames, and what it has seen.
+ * What wire.bpf.c shares with its maps' users (faults.py mirrors it, bpfmap.py
+ * compares the sizes): how a switch port mistreats frames, and what it has seen.
  */
 #ifndef LAB_WIRE_H
 #define LAB_WIRE_H
@@ -55,7 +55,7 @@ struct wire_seen_key {
 };
 struct wire_seen {
 	__u64 packets;
-	__u64 last_ns; /* CLOCK_BOOTTIME */
+	__u64 first_ns, last_ns; /* CLOCK_BOOTTIME */
 };
 
 #endif

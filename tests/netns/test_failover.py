@@ -10,7 +10,7 @@ from agents import Settings
 from procs import wait_for
 from scenarios import CASES, measured, wait_steady
 from topology import GATEWAYS, VIP4
-from traffic import Echo, arp_entry, who_answers
+from traffic import ArpQuestions, Echo, arp_entry, who_answers
 
 GAP_MAX_MS = 2000
 GRACE_MS = 2000  # agent_grace
@@ -48,6 +48,29 @@ def reasons(agent):
     lines = agent.command("events", "--json").stdout.splitlines()
     return [e["reason"] for e in map(json.loads, lines)
             if e["type"] == "transition" and e["to"] == "active" and e["from"] != "active"]
+
+
+OWNER_KINDS = ("arp-reply", "arp-request", "advert")
+
+
+@pytest.mark.parametrize("name", [case.name for case in CASES if case.name != "agent-restart"])
+def test_never_two_owners_at_once(lab, pair, name):
+    """With a host that asks without pause: no frame in the name of the VIP leaves gw1
+    after the first one of gw2. Times are taken where the frames reach the switch."""
+    first, second = pair
+    case = BY_NAME[name]
+
+    def spoken(node):
+        return [one for one in lab.wire.seen(node, address=VIP4["lan"])
+                if one.kind in OWNER_KINDS]
+    with ArpQuestions(lab, "hO", VIP4["lan"]):
+        wait_for(lambda: sum(one.packets for one in spoken("gw1")) > 50, 5, "gw1 to answer")
+        lab.wire.forget()
+        wait_for(lambda: spoken("gw1"), 5, "gw1 to answer on")
+        assert not spoken("gw2")
+        case.fault(lab, first, second)
+        wait_for(lambda: sum(one.packets for one in spoken("gw2")) > 50, 10, "gw2 to answer")
+    assert max(one.last_ns for one in spoken("gw1")) < min(one.first_ns for one in spoken("gw2"))
 
 
 def test_takeover_ipv6(lab, pair):

@@ -10,13 +10,13 @@ import pytest
 from faults import CUT_FROM, CUT_TO
 from procs import ROOT, run, wait_for
 from scenarios import wait_steady
-from topology import GATEWAYS
-from traffic import Echo
+from topology import GATEWAYS, VIP4
+from traffic import ArpQuestions, Echo, who_answers
 
 LAB_DIR = ROOT / "tests" / "lab"
-OWNER = ("import time; from lab import Lab\n"
+OWNER = ("import signal; from lab import Lab\n"
          "with Lab() as lab:\n"
-         "    lab.echo_server(); print(lab.prefix, flush=True); time.sleep(60)")
+         "    lab.echo_server(); print(lab.prefix, flush=True); signal.pause()")
 
 
 @pytest.fixture(name="owner")
@@ -112,3 +112,20 @@ def test_wire_sees_source_addresses(routed):
         echo.wait_flowing()
     seen = {(one.segment, one.kind, one.address) for one in routed.wire.seen("gw1")}
     assert {("lan", "ip4", "10.2.0.100"), ("wan", "ip4", "10.1.0.12")} <= seen
+
+
+def test_two_owners_are_seen_where_there_are_two(lab):
+    """The control for test_never_two_owners_at_once: a suspended keepalived keeps its
+    address, and the same measurement says so."""
+    first, second = lab.use_keepalived(0.01)
+    lab.start_agents()
+    first.suspend()
+    wait_for(second.is_active, 5, "gw2 to take over")
+    lab.wire.forget()
+    with ArpQuestions(lab, "hO", VIP4["lan"]):
+        wait_for(lambda: {one.node for one in lab.wire.seen(kind="arp-reply",
+                                                             address=VIP4["lan"])} ==
+                 {"gw1", "gw2"}, 5, "both to answer")
+    assert who_answers(lab, "hB", VIP4["lan"]) == {g.mac("lan") for g in GATEWAYS.values()}
+    first.resume()
+    lab.reset_gateways()
