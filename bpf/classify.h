@@ -26,7 +26,7 @@
 /* Where a walk stands. `word` holds rules of word `index` not yet given. */
 struct hg_walk {
 	const struct hg_bits *src, *dst, *sport, *dport;
-	const struct hg_bits *proto, *detail, *input, *vlan;
+	const struct hg_bits *kind, *origin;
 	__u64 live[HG_BIT_SUMMARIES]; /* words not yet visited, from word `base` on */
 	__u64 word;
 	__u32 base, index;
@@ -45,9 +45,8 @@ static __always_inline __u32 hg_lowest_bit(__u64 word)
 }
 
 /* From the entry of a root to the class; `hi`, `lo`: the address behind its first 16
- * bits, left aligned. A function of its own so that the verifier sees one loop. */
-static __attribute__((noinline)) __u32 hg_trie_class(const void *trie, __u32 entry, __u64 hi,
-						     __u64 lo)
+ * bits, left aligned. */
+static __always_inline __u32 hg_trie_class(const void *trie, __u32 entry, __u64 hi, __u64 lo)
 {
 	const struct hg_trie_node *node;
 	__u32 skip;
@@ -69,44 +68,47 @@ static __attribute__((noinline)) __u32 hg_trie_class(const void *trie, __u32 ent
 	return entry & HG_TRIE_NODE ? 0 : entry;
 }
 
-static __always_inline const struct hg_bits *hg_walk_side(const struct hg_sets *sets, __u32 root,
-							  const __u64 *addr)
+static __always_inline __u32 hg_walk_side(const struct hg_sets *sets, __u32 root, const __u64 *addr)
 {
 	__u32 entry = hg_table_at(sets, root + (__u32)(addr[0] >> 48));
 
 	if (entry & HG_TRIE_NODE)
 		entry = hg_trie_class(sets->trie, entry, addr[0] << 16 | addr[1] >> 48,
 				      addr[1] << 16);
-	return hg_bits_at(sets, entry);
+	return entry;
 }
 
-static __always_inline const struct hg_bits *hg_walk_field(const struct hg_sets *sets, __u32 index)
+/* `other` instead of the row of all rules: to AND a row with itself changes nothing. */
+static __always_inline const struct hg_bits *hg_walk_row(const struct hg_sets *sets, __u32 class,
+							 const struct hg_bits *other)
 {
-	return hg_bits_at(sets, hg_table_at(sets, index));
+	return class == HG_CLASS_ALL ? other : hg_bits_at(sets, class);
 }
 
 /* False: a table lacks an entry, which the compiler never lets happen. */
 static __always_inline int hg_walk_start(const struct hg_sets *sets, const struct hg_flow *flow,
 					 struct hg_walk *walk)
 {
+	__u32 kind = flow->detail ? flow->detail : HG_TABLE_PROTO + flow->proto;
+	__u32 origin = HG_TABLE_ORIGIN + flow->input * HG_TABLE_VLANS + flow->vlan;
+	__u32 src, dst;
 	int i;
 
-	walk->src = hg_walk_side(sets, flow->is_ip6 ? HG_TABLE_SRC6 : HG_TABLE_SRC4, flow->src);
-	walk->dst = hg_walk_side(sets, flow->is_ip6 ? HG_TABLE_DST6 : HG_TABLE_DST4, flow->dst);
-	walk->sport = hg_walk_field(sets, HG_TABLE_SPORT + flow->sport);
-	walk->dport = hg_walk_field(sets, HG_TABLE_DPORT + flow->dport);
-	walk->proto = hg_walk_field(sets, HG_TABLE_PROTO + flow->proto);
-	walk->detail = hg_walk_field(sets, flow->detail);
-	walk->input = hg_walk_field(sets, HG_TABLE_INPUT + flow->input);
-	walk->vlan = hg_walk_field(sets, HG_TABLE_VLAN + flow->vlan);
-	if (!walk->src || !walk->dst || !walk->sport || !walk->dport || !walk->proto ||
-	    !walk->detail || !walk->input || !walk->vlan)
+	src = hg_walk_side(sets, flow->is_ip6 ? HG_TABLE_SRC6 : HG_TABLE_SRC4, flow->src);
+	dst = hg_walk_side(sets, flow->is_ip6 ? HG_TABLE_DST6 : HG_TABLE_DST4, flow->dst);
+	walk->dst = hg_bits_at(sets, dst);
+	walk->src = hg_walk_row(sets, src, walk->dst);
+	walk->dport = hg_walk_row(sets, hg_table_at(sets, HG_TABLE_DPORT + flow->dport), walk->dst);
+	walk->sport = hg_walk_row(sets, hg_table_at(sets, HG_TABLE_SPORT + flow->sport), walk->dst);
+	walk->kind = hg_walk_row(sets, hg_table_at(sets, kind), walk->dst);
+	walk->origin = hg_walk_row(sets, hg_table_at(sets, origin), walk->dst);
+	if (!walk->src || !walk->dst || !walk->sport || !walk->dport || !walk->kind ||
+	    !walk->origin)
 		return 0;
 	for (i = 0; i < HG_BIT_SUMMARIES; i++)
 		walk->live[i] = walk->src->summary[i] & walk->dst->summary[i] &
 				walk->sport->summary[i] & walk->dport->summary[i] &
-				walk->proto->summary[i] & walk->detail->summary[i] &
-				walk->input->summary[i] & walk->vlan->summary[i];
+				walk->kind->summary[i] & walk->origin->summary[i];
 	walk->word = 0;
 	walk->index = 0;
 	walk->base = 0;
@@ -115,13 +117,8 @@ static __always_inline int hg_walk_start(const struct hg_sets *sets, const struc
 
 static __always_inline __u64 hg_walk_word(const struct hg_walk *walk, __u32 index)
 {
-	__u64 word = walk->src->word[index] & walk->dst->word[index] & walk->dport->word[index] &
-		     walk->sport->word[index];
-
-	if (!word)
-		return 0;
-	return word & walk->proto->word[index] & walk->detail->word[index] &
-	       walk->input->word[index] & walk->vlan->word[index];
+	return walk->src->word[index] & walk->dst->word[index] & walk->dport->word[index] &
+	       walk->sport->word[index] & walk->kind->word[index] & walk->origin->word[index];
 }
 
 /* Takes the next word that is to be visited out of `live`; HG_BIT_WORDS: none left. */

@@ -4,7 +4,7 @@
  * satisfies. A rule that does not name a field is satisfied by every value of it and by
  * its absence; one that names it, by the values it names only, never by absence.
  *
- * Small fields ask each rule about each value; ports sweep over the ends of ranges;
+ * Octets ask each rule about each value; ports sweep over the ends of ranges;
  * addresses are in compile_addr.c.
  */
 #include <errno.h>
@@ -21,7 +21,7 @@ struct compile {
 	struct hg_compiled *ret;
 };
 
-typedef bool (*satisfy_fn)(const struct compile *c, const struct hg_rule *rule, uint32_t value);
+typedef bool (*satisfy_fn)(const struct hg_rule *rule, uint32_t value);
 
 static bool has_proto(const struct hg_rule *rule, uint32_t proto)
 {
@@ -33,104 +33,112 @@ static bool has_proto(const struct hg_rule *rule, uint32_t proto)
 	return false;
 }
 
-static bool is_proto(const struct compile *c, const struct hg_rule *rule, uint32_t proto)
+static bool is_for_proto(const struct hg_rule *rule, uint32_t proto)
 {
-	(void)c;
 	return !rule->proto_count || has_proto(rule, proto);
 }
 
-static bool is_without_detail(const struct compile *c, const struct hg_rule *rule, uint32_t value)
+static bool is_proto(const struct hg_rule *rule, uint32_t proto)
 {
-	(void)c;
-	(void)value;
-	return !rule->has_flags && !rule->has_icmp_type;
+	return is_for_proto(rule, proto) && !rule->has_flags && !rule->has_icmp_type;
 }
 
-static bool is_flags(const struct compile *c, const struct hg_rule *rule, uint32_t flags)
+static bool is_flags(const struct hg_rule *rule, uint32_t flags)
 {
-	if (!rule->has_flags)
-		return is_without_detail(c, rule, 0);
-	return !rule->has_icmp_type && (flags & rule->flags_mask) == rule->flags_set;
+	return is_for_proto(rule, IPPROTO_TCP) && !rule->has_icmp_type &&
+	       (!rule->has_flags || (flags & rule->flags_mask) == rule->flags_set);
 }
 
-static bool is_icmp(const struct hg_rule *rule, uint32_t type, uint8_t proto)
+static bool is_icmp4(const struct hg_rule *rule, uint32_t type)
 {
 	if (!rule->has_icmp_type)
-		return !rule->has_flags;
-	return !rule->has_flags && has_proto(rule, proto) && rule->icmp_type == type;
+		return is_for_proto(rule, IPPROTO_ICMP) && !rule->has_flags;
+	return has_proto(rule, IPPROTO_ICMP) && !rule->has_flags && rule->icmp_type == type;
 }
 
-static bool is_icmp4(const struct compile *c, const struct hg_rule *rule, uint32_t type)
+static bool is_icmp6(const struct hg_rule *rule, uint32_t type)
 {
-	(void)c;
-	return is_icmp(rule, type, IPPROTO_ICMP);
+	if (!rule->has_icmp_type)
+		return is_for_proto(rule, IPPROTO_ICMPV6) && !rule->has_flags;
+	return has_proto(rule, IPPROTO_ICMPV6) && !rule->has_flags && rule->icmp_type == type;
 }
 
-static bool is_icmp6(const struct compile *c, const struct hg_rule *rule, uint32_t type)
+static bool is_input(const struct compile *c, const struct hg_rule *rule, uint32_t input)
 {
-	(void)c;
-	return is_icmp(rule, type, IPPROTO_ICMPV6);
-}
-
-static bool is_input(const struct compile *c, const struct hg_rule *rule, uint32_t value)
-{
-	uint32_t slot = value / 2, ports = rule->in_on;
+	uint32_t slot = input / 2, ports = rule->in_on;
 	bool is_here = !ports;
 
-	if (rule->is_fragment && !(value & 1))
+	if (rule->is_fragment && !(input & 1))
 		return false;
 	for (; ports; ports &= ports - 1)
 		is_here |= c->context->slot[__builtin_ctz(ports)] == slot;
 	return is_here;
 }
 
-/* Values 0 .. count - 1 of a field, from `start` in the table. */
-static int compile_small(struct compile *c, uint32_t start, uint32_t count, satisfy_fn is_satisfied)
+/* Values 0 .. 255 of a field, from `start` in the table. */
+static int compile_octet(struct compile *c, uint32_t start, satisfy_fn is_satisfied)
 {
 	struct hg_bits row;
 	uint32_t value, i;
 	int err = 0;
 
-	for (value = 0; value < count && !err; value++) {
+	for (value = 0; value < 256 && !err; value++) {
 		memset(&row, 0, sizeof(row));
 		for (i = 0; i < c->ruleset->rule_count; i++)
-			if (is_satisfied(c, &c->ruleset->rule[i], value))
+			if (is_satisfied(&c->ruleset->rule[i], value))
 				hg_row_set(&row, i);
 		err = hg_rows_intern(&c->rows, &row, &c->ret->table[start + value]);
 	}
 	return err;
 }
 
-/* Most rules name no VLAN: start from their row, and add for the few tags named. */
-static int compile_vlan(struct compile *c)
+/* Rules by the VLAN that they name, as lists. */
+struct vlans {
+	uint32_t head[HG_VLAN_NONE]; /* rule + 1 */
+	uint32_t next[HG_RULES_MAX];
+};
+
+/* One input: most rules name no VLAN: start from their row, add for the tags named. */
+static int compile_input(struct compile *c, const struct vlans *vlans, uint32_t input)
 {
 	const struct hg_rule *rule = c->ruleset->rule;
-	uint32_t *table = c->ret->table + HG_TABLE_VLAN, value, i, none;
-	struct hg_bits base, row;
-	bool is_named[HG_TABLE_VLAN_NONE - HG_TABLE_VLAN] = { false };
+	uint32_t *table = c->ret->table + HG_TABLE_ORIGIN + input * HG_TABLE_VLANS, vlan, i;
+	struct hg_bits base = { 0 }, row;
 	int err;
 
-	memset(&base, 0, sizeof(base));
-	for (i = 0; i < c->ruleset->rule_count; i++) {
-		if (rule[i].has_vlan)
-			is_named[rule[i].vlan] = true;
-		else
+	for (i = 0; i < c->ruleset->rule_count; i++)
+		if (!rule[i].has_vlan && is_input(c, &rule[i], input))
 			hg_row_set(&base, i);
-	}
-	err = hg_rows_intern(&c->rows, &base, &none);
-	if (err)
-		return err;
-	c->ret->table[HG_TABLE_VLAN_NONE] = none;
-	for (value = 0; value < HG_TABLE_VLAN_NONE - HG_TABLE_VLAN && !err; value++) {
-		table[value] = none;
-		if (!is_named[value])
+	err = hg_rows_intern(&c->rows, &base, &table[HG_VLAN_NONE]);
+	for (vlan = 0; vlan < HG_VLAN_NONE && !err; vlan++) {
+		table[vlan] = table[HG_VLAN_NONE];
+		if (!vlans->head[vlan])
 			continue;
 		row = base;
-		for (i = 0; i < c->ruleset->rule_count; i++)
-			if (rule[i].has_vlan && rule[i].vlan == value)
-				hg_row_set(&row, i);
-		err = hg_rows_intern(&c->rows, &row, &table[value]);
+		for (i = vlans->head[vlan]; i; i = vlans->next[i - 1])
+			if (is_input(c, &rule[i - 1], input))
+				hg_row_set(&row, i - 1);
+		err = hg_rows_intern(&c->rows, &row, &table[vlan]);
 	}
+	return err;
+}
+
+static int compile_origin(struct compile *c)
+{
+	struct vlans *vlans = calloc(1, sizeof(*vlans));
+	uint32_t i, *head;
+	int err = vlans ? 0 : -ENOMEM;
+
+	for (i = 0; i < c->ruleset->rule_count && !err; i++) {
+		if (!c->ruleset->rule[i].has_vlan || c->ruleset->rule[i].vlan >= HG_VLAN_NONE)
+			continue;
+		head = &vlans->head[c->ruleset->rule[i].vlan];
+		vlans->next[i] = *head;
+		*head = i + 1;
+	}
+	for (i = 0; i < HG_INPUTS && !err; i++)
+		err = compile_input(c, vlans, i);
+	free(vlans);
 	return err;
 }
 
@@ -205,26 +213,32 @@ out:
 	return err;
 }
 
+/* Row 1 is of all rules (HG_CLASS_ALL); without rules it is row 0, and left out. */
+static int compile_all(struct compile *c)
+{
+	struct hg_bits row = { 0 };
+	uint32_t i, class;
+
+	for (i = 0; i < c->ruleset->rule_count; i++)
+		hg_row_set(&row, i);
+	return hg_rows_intern(&c->rows, &row, &class);
+}
+
 static int compile_fields(struct compile *c)
 {
-	const struct {
-		uint32_t start, count;
-		satisfy_fn is_satisfied;
-	} small[] = {
-		{ HG_TABLE_PROTO, 256, is_proto },
-		{ HG_TABLE_DETAIL, 256, is_flags },
-		{ HG_TABLE_ICMP4, 256, is_icmp4 },
-		{ HG_TABLE_ICMP6, 256, is_icmp6 },
-		{ HG_TABLE_DETAIL_NONE, 1, is_without_detail },
-		{ HG_TABLE_INPUT, HG_SLOTS_MAX * 2, is_input },
-	};
-	unsigned int i;
-	int err = 0;
+	int err;
 
-	for (i = 0; i < sizeof(small) / sizeof(small[0]) && !err; i++)
-		err = compile_small(c, small[i].start, small[i].count, small[i].is_satisfied);
+	err = compile_all(c);
 	if (!err)
-		err = compile_vlan(c);
+		err = compile_octet(c, HG_TABLE_PROTO, is_proto);
+	if (!err)
+		err = compile_octet(c, HG_TABLE_DETAIL, is_flags);
+	if (!err)
+		err = compile_octet(c, HG_TABLE_ICMP4, is_icmp4);
+	if (!err)
+		err = compile_octet(c, HG_TABLE_ICMP6, is_icmp6);
+	if (!err)
+		err = compile_origin(c);
 	if (!err)
 		err = compile_ports(c, HG_SIDE_SRC, HG_TABLE_SPORT);
 	if (!err)

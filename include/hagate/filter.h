@@ -32,7 +32,10 @@ struct hg_filter {
 	__u32 block4, block6, block_prefix; /* entries; 0 lets the lookup be skipped */
 };
 
-/* A class: row of the inner map hg_f_bits. Row 0: no rule matches. */
+/* A class: row of the inner map hg_f_bits. Row 0: no rule matches. Row 1: every rule does,
+ * so that it need not be looked up. */
+#define HG_CLASS_NONE 0
+#define HG_CLASS_ALL 1
 struct hg_bits {
 	__u64 summary[HG_BIT_SUMMARIES]; /* bit w: word w is not 0 */
 	__u64 word[HG_BIT_WORDS];
@@ -41,23 +44,28 @@ struct hg_bits {
 /*
  * hg_f_table (inner array of hg_table_line): class by small value. One array, parts behind
  * each other. "NONE" parts: the field does not exist in this packet (no ports in a
- * fragment or in ICMP, no flags outside TCP, no type outside ICMP, no VLAN tag).
+ * later fragment or in ICMP).
  */
 #define HG_TABLE_SPORT 0 /* + source port, host order */
 #define HG_TABLE_SPORT_NONE 65536
 #define HG_TABLE_DPORT 65537 /* + destination port */
 #define HG_TABLE_DPORT_NONE (HG_TABLE_DPORT + 65536)
+/* Protocol and detail are one field: only TCP has flags, only ICMP and ICMPv6 types.
+ * PROTO: of a packet without such a detail: of another protocol, or a later fragment. */
 #define HG_TABLE_PROTO (HG_TABLE_DPORT_NONE + 1) /* + L4 protocol, 256 */
+#define HG_TABLE_DETAIL_NONE 0 /* in a flow: look at PROTO */
 #define HG_TABLE_DETAIL (HG_TABLE_PROTO + 256) /* + TCP flags octet, 256 */
 #define HG_TABLE_ICMP4 (HG_TABLE_DETAIL + 256) /* + type, 256 */
 #define HG_TABLE_ICMP6 (HG_TABLE_ICMP4 + 256) /* + type, 256 */
-#define HG_TABLE_DETAIL_NONE (HG_TABLE_ICMP6 + 256)
-#define HG_TABLE_INPUT (HG_TABLE_DETAIL_NONE + 1) /* + slot * 2 + is_fragment, 32 */
-#define HG_TABLE_VLAN (HG_TABLE_INPUT + 32) /* + outer VLAN id, 4096 */
-#define HG_TABLE_VLAN_NONE (HG_TABLE_VLAN + 4096)
+/* Where a packet comes from: + input * HG_TABLE_VLANS + outer VLAN id or HG_VLAN_NONE,
+ * where input = slot * 2 + is_fragment */
+#define HG_TABLE_ORIGIN (HG_TABLE_ICMP6 + 256)
+#define HG_INPUTS 32
+#define HG_VLAN_NONE 4096
+#define HG_TABLE_VLANS (HG_VLAN_NONE + 1)
 /* Roots of the address tries: entry by the first 16 bits of the address */
 #define HG_TABLE_ROOT 65536
-#define HG_TABLE_SRC4 (HG_TABLE_VLAN_NONE + 1)
+#define HG_TABLE_SRC4 (HG_TABLE_ORIGIN + HG_INPUTS * HG_TABLE_VLANS)
 #define HG_TABLE_DST4 (HG_TABLE_SRC4 + HG_TABLE_ROOT)
 #define HG_TABLE_SRC6 (HG_TABLE_DST4 + HG_TABLE_ROOT)
 #define HG_TABLE_DST6 (HG_TABLE_SRC6 + HG_TABLE_ROOT)
