@@ -10,6 +10,19 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <linux/types.h>
+
+/* Lets a test act in the middle of a step: just before a word is swapped. */
+static void (*before_swap)(__u64 *word);
+
+static __u64 swap(__u64 *word, __u64 old, __u64 value)
+{
+	if (before_swap)
+		before_swap(word);
+	return __sync_val_compare_and_swap(word, old, value);
+}
+#define __sync_val_compare_and_swap(word, old, value) swap(word, old, value)
+
 #include "bpf/lease.h"
 
 #include <setjmp.h>
@@ -159,6 +172,33 @@ static void test_withdrawal(void **unused)
 	assert_true(grants >= ROUNDS / 16 && refusals >= ROUNDS / 16);
 }
 
+/* The same at its narrowest: the agent acts at the last moment before the grant is
+ * written down, and has read that there was none. */
+static void withdraw_before_grant(__u64 *word)
+{
+	if (word != &state.last_grant)
+		return;
+	seen_grant = state.last_grant;
+	state.epoch = MINE;
+}
+
+static void test_withdrawal_between(void **unused)
+{
+	(void)unused;
+	reset();
+	before_swap = withdraw_before_grant;
+	receive(HG_WIRE_REQUEST, HOLDER, 1, 1, 2, &granted);
+	before_swap = NULL;
+	assert_int_equal(seen_grant, 0);
+	assert_int_equal(granted.reason, HG_R_PEER_STALE);
+	assert_int_equal(granted.answer, 0);
+	reset();
+	before_swap = withdraw_before_grant; /* a FENCED is the same promise */
+	receive(HG_WIRE_CLAIM, HOLDER, 1, 1, 2, &granted);
+	before_swap = NULL;
+	assert_int_equal(granted.answer, 0);
+}
+
 /* One number, two CPUs: exactly one accepts it. */
 static void accept_left(uint64_t round)
 {
@@ -249,6 +289,7 @@ static void test_reclaim(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_withdrawal_between),
 		cmocka_unit_test(test_withdrawal),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_stopped_cpu),
