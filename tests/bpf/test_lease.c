@@ -216,6 +216,23 @@ static void check_replay(uint64_t round)
 	assert_int_equal(path.seq[0][HG_WIRE_PROBE], round);
 }
 
+static void accept_before(__u64 *word)
+{
+	before_swap = NULL;
+	is_first[0] = hg_lease_is_new(word, 7);
+}
+
+static void test_replay_between(void **unused)
+{
+	(void)unused;
+	reset();
+	before_swap = accept_before;
+	is_first[1] = hg_lease_is_new(&path.seq[0][HG_WIRE_PROBE], 7);
+	before_swap = NULL;
+	assert_true(is_first[0]);
+	assert_false(is_first[1]);
+}
+
 static void test_replay(void **unused)
 {
 	const struct race race = { accept_left, accept_right };
@@ -278,6 +295,30 @@ static void check_reclaimed(uint64_t round)
 	assert_int_equal(state.lease_until, 0);
 }
 
+static void reclaim_before(__u64 *word)
+{
+	if (word != &state.lease_until)
+		return;
+	state.lease_until = 0;
+	state.epoch = MINE;
+}
+
+static void test_reclaim_between(void **unused)
+{
+	struct hg_lease_result ret;
+
+	(void)unused;
+	reset();
+	state.epoch = HOLDER;
+	state.lease_until = 500;
+	before_swap = reclaim_before;
+	receive(HG_WIRE_GRANT, HOLDER, 1, 100, 200, &ret);
+	before_swap = NULL;
+	assert_int_equal(state.epoch, MINE);
+	assert_int_equal(state.lease_until, 0);
+	assert_int_not_equal(ret.reason, HG_R_PEER_GRANT);
+}
+
 static void test_reclaim(void **unused)
 {
 	const struct race race = { renew, reclaim };
@@ -291,8 +332,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_withdrawal_between),
 		cmocka_unit_test(test_withdrawal),
+		cmocka_unit_test(test_replay_between),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_stopped_cpu),
+		cmocka_unit_test(test_reclaim_between),
 		cmocka_unit_test(test_reclaim),
 	};
 
