@@ -112,20 +112,20 @@ void hg_build_add_list(struct hg_ruleset_build *build, struct hg_list_build *lis
 static size_t find_place(const struct hg_rule_place *place, unsigned int column)
 {
 	const char *raw = place->diag->text;
-	size_t at = place->node ? place->node->at : place->at, i;
-	char quote;
+	size_t at = place->node ? place->node->at : place->at, size, i;
+	char quote, escape;
 
 	if (!place->node)
 		return at + column - 1;
 	quote = place->node->is_plain || at >= place->diag->length ? '\0' : raw[at];
+	escape = quote == '"' ? '\\' : quote;
 	at += !!quote;
-	for (i = 0; i + 1 < column && place->node->text[i] && at < place->node->end; i++, at++) {
-		if ((quote == '\'' && raw[at] == '\'') || (quote == '"' && raw[at] == '\\'))
-			at++;
-		if (at >= place->node->end || raw[at] != place->node->text[i])
+	for (i = 0; i + 1 < column && at < place->node->end; i++, at += size) {
+		size = raw[at] == escape ? 2 : 1;
+		if (at + size > place->node->end || raw[at + size - 1] != place->node->text[i])
 			break;
 	}
-	return at < place->node->end ? at : place->node->at;
+	return at;
 }
 
 static const char *file_of(const struct hg_ruleset_build *build, const struct hg_rule *rule)
@@ -154,6 +154,14 @@ static bool learn_port(struct hg_ruleset_build *build, const char *text, size_t 
 	return true;
 }
 
+/* [drop proto tcp,udp] is two items to YAML. */
+static bool is_cut_by_comma(const struct hg_rule_place *place)
+{
+	size_t at = place->node && place->node->is_plain ? place->node->at : 0;
+
+	return at && place->diag->text[at - 1] == ',';
+}
+
 static bool parse(struct hg_ruleset_build *build, const struct hg_rule_place *place,
 		  const char *text, size_t length, struct hg_rule *ret)
 {
@@ -163,7 +171,11 @@ static bool parse(struct hg_ruleset_build *build, const struct hg_rule_place *pl
 		if (learn_port(build, text, length, &error))
 			continue;
 		hg_diag_error(place->diag, find_place(place, error.column), "%s", error.text);
-		if (error.hint[0])
+		if (error.column == 1 && is_cut_by_comma(place))
+			hg_diag_hint(place->diag,
+				     "in brackets a comma ends a rule: quote the rule, "
+				     "or write one rule a line");
+		else if (error.hint[0])
 			hg_diag_hint(place->diag, "%s", error.hint);
 		return false;
 	}
