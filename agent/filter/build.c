@@ -34,17 +34,31 @@ int hg_build_begin(struct hg_ruleset_build *build, const char *path)
 	return ruleset->file[0] ? 0 : -ENOMEM;
 }
 
-/* With the first rule: most files have none. */
-static bool has_tables(struct hg_ruleset_build *build)
+/* Room for one more rule; the tables come with the first, most files have none. */
+static bool reserve_rule(struct hg_ruleset_build *build)
 {
-	if (build->ruleset->rule)
+	unsigned int room = build->rule_room ? build->rule_room * 2 : 16;
+	struct hg_rule *rule;
+	uint64_t *match;
+
+	if (!build->by_id)
+		build->by_id = calloc(HG_BUILD_TABLE, sizeof(*build->by_id));
+	if (!build->by_match)
+		build->by_match = calloc(HG_BUILD_TABLE, sizeof(*build->by_match));
+	if (!build->by_id || !build->by_match)
+		return false;
+	if (build->ruleset->rule_count < build->rule_room)
 		return true;
-	build->by_id = calloc(HG_BUILD_TABLE, sizeof(*build->by_id));
-	build->by_match = calloc(HG_BUILD_TABLE, sizeof(*build->by_match));
-	build->match = calloc(HG_RULES_MAX, sizeof(*build->match));
-	if (build->by_id && build->by_match && build->match)
-		build->ruleset->rule = calloc(HG_RULES_MAX, sizeof(*build->ruleset->rule));
-	return build->ruleset->rule;
+	rule = reallocarray(build->ruleset->rule, room, sizeof(*rule));
+	if (!rule)
+		return false;
+	build->ruleset->rule = rule;
+	match = reallocarray(build->match, room, sizeof(*match));
+	if (!match)
+		return false;
+	build->match = match;
+	build->rule_room = room;
+	return true;
 }
 
 void hg_build_set_ports(struct hg_ruleset_build *build, const char *const *names,
@@ -220,19 +234,6 @@ static bool settle_id(struct hg_ruleset_build *build, const struct hg_rule_place
 	return false;
 }
 
-/* What a rule matches, without what it does. */
-static size_t print_match(const struct hg_ruleset_build *build, const struct hg_rule *rule,
-			  char text[HG_RULE_TEXT_MAX])
-{
-	struct hg_rule match = *rule;
-
-	match.action = HG_RULE_ACCEPT;
-	match.is_count_only = false;
-	match.rate = (struct hg_rule_rate){ 0 };
-	match.label[0] = '\0';
-	return hg_rule_print(&match, &build->names, text, HG_RULE_TEXT_MAX);
-}
-
 /* Does every packet that matches end here? */
 static bool is_final(const struct hg_rule *rule)
 {
@@ -240,49 +241,56 @@ static bool is_final(const struct hg_rule *rule)
 }
 
 static void warn_shadowed(struct hg_ruleset_build *build, const struct hg_rule_place *place,
-			  const struct hg_rule *by)
+			  unsigned int by)
 {
-	if (by == build->everything && build->is_after_all)
+	const struct hg_rule *rule = &build->ruleset->rule[by];
+	bool is_everything = by + 1 == build->everything;
+
+	if (is_everything && build->is_after_all)
 		return;
-	if (by == build->everything) {
-		build->is_after_all = true;
-		hg_diag_warning(place->diag, find_place(place, 1),
-				"never reached, as all rules behind it: the rule on line %u of %s "
-				"decides every packet",
-				by->line, file_of(build, by));
-		return;
-	}
+	build->is_after_all |= is_everything;
 	hg_diag_warning(place->diag, find_place(place, 1),
-			"never reached: the rule on line %u of %s matches the same packets first",
-			by->line, file_of(build, by));
+			is_everything ? "never reached, as all rules behind it: the rule on line "
+					"%u of %s decides every packet"
+				      : "never reached: the rule on line %u of %s matches the same "
+					"packets first",
+			rule->line, build->ruleset->file[rule->file]);
 }
 
-static void check_shadow(struct hg_ruleset_build *build, const struct hg_rule_place *place,
-			 unsigned int index)
+/* The rule as if it were `accept`: equal for rules that match the same, without what they
+ * do. The text of `everything` is "accept". */
+static void print_match(const struct hg_ruleset_build *build, unsigned int index,
+			char text[HG_RULE_TEXT_MAX])
 {
-	struct hg_rule *rule = &build->ruleset->rule[index], match = { 0 };
-	char text[HG_RULE_TEXT_MAX], other[HG_RULE_TEXT_MAX];
-	uint32_t *slot;
+	struct hg_rule match = build->ruleset->rule[index];
 
-	match = *rule;
 	match.action = HG_RULE_ACCEPT;
 	match.is_count_only = false;
 	match.rate = (struct hg_rule_rate){ 0 };
 	match.label[0] = '\0';
 	build->match[index] = hg_rule_id(&match, &build->names);
+	hg_rule_print(&match, &build->names, text, HG_RULE_TEXT_MAX);
+}
+
+static void check_shadow(struct hg_ruleset_build *build, const struct hg_rule_place *place,
+			 unsigned int index)
+{
+	char text[HG_RULE_TEXT_MAX], other[HG_RULE_TEXT_MAX];
+	uint32_t *slot;
+
+	print_match(build, index, text);
 	slot = find_slot(build->by_match, build, false, build->match[index]);
-	print_match(build, rule, text);
 	if (*slot)
-		print_match(build, &build->ruleset->rule[*slot - 1], other);
+		print_match(build, *slot - 1, other);
 	if (*slot && !strcmp(text, other))
-		warn_shadowed(build, place, &build->ruleset->rule[*slot - 1]);
+		warn_shadowed(build, place, *slot - 1);
 	else if (build->everything)
-		warn_shadowed(build, place, build->everything);
-	if (*slot || !is_final(rule))
+		warn_shadowed(build, place, build->everything - 1);
+	if (*slot || !is_final(&build->ruleset->rule[index]))
 		return;
 	*slot = index + 1;
 	if (!build->everything && !strcmp(text, "accept"))
-		build->everything = rule;
+		build->everything = index + 1;
 }
 
 void hg_build_add_rule(struct hg_ruleset_build *build, const struct hg_rule_place *place,
@@ -301,7 +309,7 @@ void hg_build_add_rule(struct hg_ruleset_build *build, const struct hg_rule_plac
 	}
 	if (!parse(build, place, text, length, &rule))
 		return;
-	if (!has_tables(build)) {
+	if (!reserve_rule(build)) {
 		hg_diag_error(place->diag, find_place(place, 1), "out of memory");
 		return;
 	}

@@ -27,9 +27,10 @@ struct hg_ruleset_build {
 	bool is_quiet; /* without warnings */
 	bool is_full, is_after_all; /* reported, once */
 	size_t entries_left;
+	unsigned int rule_room; /* of ruleset->rule and match */
 	uint32_t *by_id, *by_match; /* tables of rules: index + 1 */
 	uint64_t *match; /* [rule], hash of what it matches */
-	struct hg_rule *everything; /* the first rule that decides every packet */
+	uint32_t everything; /* the first rule that decides every packet: index + 1 */
 	unsigned int include_count;
 	char *report_text;
 	size_t report_size;

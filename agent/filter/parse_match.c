@@ -295,7 +295,8 @@ bool hg_parse_flags(struct hg_parser *p)
 	const char *slash;
 	size_t at;
 
-	if (!hg_parse_want(p, "a set of TCP flags", "such as flags S/SA: of SYN and ACK only SYN is set"))
+	if (!hg_parse_want(p, "a set of TCP flags",
+			   "such as flags S/SA: of SYN and ACK only SYN is set"))
 		return false;
 	slash = memchr(p->token.text, '/', p->token.length);
 	if (!slash) {
