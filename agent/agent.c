@@ -233,6 +233,7 @@ static int on_slow(sd_event_source *source, uint64_t usec, void *context)
 	hg_port_slow_tick(agent);
 	hg_peer_slow_tick(agent);
 	hg_vips_slow_tick(agent);
+	hg_filter_slow_tick(agent);
 	hg_port_judge(agent);
 	reserve_epochs(agent);
 	sd_event_source_set_time(source, usec + HG_SLOW_TICK_MS * 1000);
@@ -353,6 +354,11 @@ static int open_data_path(struct hg_agent *agent)
 		hg_error("%s", error.text);
 		return err;
 	}
+	err = hg_blocks_open(agent->setup->node.pin, &agent->blocks, &error);
+	if (err) {
+		hg_error("%s", error.text);
+		return err;
+	}
 	return hg_ring_new(&agent->maps, hg_peer_on_event, agent, &agent->ring);
 }
 
@@ -377,9 +383,12 @@ static int open_parts(struct hg_agent *agent)
 {
 	int err;
 
-	if ((err = sd_event_default(&agent->event)) < 0 || (err = open_control(agent)) ||
-	    (err = open_data_path(agent)) || (err = hg_announce_new(&agent->announce)) ||
-	    (err = hg_neigh_new(&agent->neigh)) ||
+	err = sd_event_default(&agent->event);
+	if (err < 0)
+		return err;
+	hg_tasks_init(&agent->tasks, agent->event);
+	if ((err = open_control(agent)) || (err = open_data_path(agent)) ||
+	    (err = hg_announce_new(&agent->announce)) || (err = hg_neigh_new(&agent->neigh)) ||
 	    (err = hg_netlink_new(&netlink_handlers, agent, &agent->netlink)) ||
 	    (err = start_worker(agent)) || (err = hg_port_init(agent)) ||
 	    (err = hg_vips_init(agent)) || (err = hg_peer_init(agent)))
@@ -408,11 +417,9 @@ static int run_setup(struct hg_agent *agent)
 	agent->setup = hg_setup_new();
 	if (!agent->setup)
 		return -ENOMEM;
-	if (hg_setup_run(agent->node_path, agent->setup, lock_run, agent)) {
-		fputs(agent->setup->diagnostics, stderr);
-		return agent->setup->err;
-	}
-	return 0;
+	hg_setup_run(agent->node_path, agent->setup, lock_run, agent);
+	fputs(agent->setup->diagnostics, stderr); /* warnings too */
+	return agent->setup->err;
 }
 
 static void block_signals(void)

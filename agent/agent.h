@@ -9,8 +9,10 @@
  *   vips.c      address maps, VIPs on NICs, announcements, the closed loop
  *   reload.c    new files or new NICs, through a child (setup.h)
  *   commands.c  the control socket's table;  status.c  its JSON
+ *   filter_*.c  the filter's commands
  *
- * Nothing below may block: slow work goes to the worker (worker.h) or to setup's child.
+ * Nothing below may block: slow work goes to the worker (worker.h), to setup's child, and
+ * slow answers to a task (task.h).
  */
 #ifndef HG_AGENT_H
 #define HG_AGENT_H
@@ -28,7 +30,9 @@
 #include "agent/netlink.h"
 #include "agent/setup.h"
 #include "agent/store.h"
+#include "agent/task.h"
 #include "agent/worker.h"
+#include "loader/block.h"
 
 #define HG_SLOW_TICK_MS 100
 
@@ -109,6 +113,9 @@ struct hg_agent {
 	struct hg_control_request *reload;
 	bool is_setup_again; /* something changed while it ran */
 	char peer_fault[256], store_fault[256];
+	struct hg_tasks tasks;
+	struct hg_blocks *blocks;
+	uint64_t expire_at; /* when the blocklist is cleared next */
 };
 
 /* CLOCK_BOOTTIME. */
@@ -160,6 +167,16 @@ void hg_vips_slow_tick(struct hg_agent *agent);
 
 /* reload.c */
 void hg_reload_start(struct hg_agent *agent, struct hg_control_request *req);
+
+/* filter_commands.c, filter_block.c, filter_trace.c */
+void hg_filter_on_show(void *context, struct hg_control_request *req, json_t *arguments);
+void hg_filter_on_block(void *context, struct hg_control_request *req, json_t *arguments);
+void hg_filter_on_unblock(void *context, struct hg_control_request *req, json_t *arguments);
+void hg_filter_on_blocked(void *context, struct hg_control_request *req, json_t *arguments);
+void hg_filter_on_trace(void *context, struct hg_control_request *req, json_t *arguments);
+void hg_filter_slow_tick(struct hg_agent *agent);
+json_t *hg_filter_status(struct hg_agent *agent); /* `filter` in the status */
+json_t *hg_filter_warnings(struct hg_agent *agent);
 
 /* commands.c, status.c */
 extern const struct hg_control_command hg_commands[];

@@ -88,8 +88,17 @@ static void on_version(void *context, struct hg_control_request *req, json_t *ar
 }
 
 const struct hg_control_command hg_commands[] = {
-	{ "status", false, on_status },		 { "ports", false, on_ports },
-	{ "events", false, on_events },		 { "handover", true, on_handover },
-	{ "maintenance", true, on_maintenance }, { "reload", true, on_reload },
-	{ "version", false, on_version },	 { NULL, false, NULL },
+	{ "status", false, on_status },
+	{ "ports", false, on_ports },
+	{ "events", false, on_events },
+	{ "handover", true, on_handover },
+	{ "maintenance", true, on_maintenance },
+	{ "reload", true, on_reload },
+	{ "filter-show", false, hg_filter_on_show },
+	{ "filter-block", true, hg_filter_on_block },
+	{ "filter-unblock", true, hg_filter_on_unblock },
+	{ "filter-blocked", false, hg_filter_on_blocked },
+	{ "filter-trace", false, hg_filter_on_trace },
+	{ "version", false, on_version },
+	{ NULL, false, NULL },
 };

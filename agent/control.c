@@ -49,6 +49,7 @@ struct hg_control_request {
 	sd_event_source *io;
 	sd_event_source *timer;
 	size_t in_length;
+	size_t line_length; /* of the request in `in` */
 	size_t out_size, out_length, out_sent;
 	char *out;
 	char in[HG_CTL_REQUEST_MAX + 1];
@@ -237,6 +238,19 @@ void hg_control_lines(struct hg_control_request *req, json_t *array, bool is_fol
 		drop(req);
 }
 
+int hg_control_take(struct hg_control_request *req, struct hg_control_rest *ret_rest)
+{
+	size_t from = req->line_length + 1;
+	int fd = req->fd;
+
+	ret_rest->length = from < req->in_length ? req->in_length - from : 0;
+	memcpy(ret_rest->data, req->in + from, ret_rest->length);
+	req->fd = -1;
+	disconnect(req);
+	req->state = CLIENT_FREE;
+	return fd;
+}
+
 struct ucred hg_control_asker(const struct hg_control_request *req)
 {
 	return req->asker;
@@ -294,8 +308,9 @@ static void on_readable(struct hg_control_request *req)
 		return;
 	stop_waiting(req);
 	req->state = CLIENT_WAITING;
+	req->line_length = end ? (size_t)(end - req->in) : req->in_length;
 	if (end)
-		on_request(req, (size_t)(end - req->in));
+		on_request(req, req->line_length);
 	else if (n == 0)
 		hg_control_fail(req, "the request does not end with a newline");
 	else

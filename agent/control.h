@@ -29,8 +29,8 @@ struct hg_control;
 struct hg_control_request;
 
 /*
- * Must lead to exactly one of hg_control_reply(), _done(), _fail() or _lines() for
- * `req`, at once or later. `arguments`: the request object, "command" included.
+ * Must lead to exactly one of hg_control_reply(), _done(), _fail(), _lines() or _take()
+ * for `req`, at once or later. `arguments`: the request object, "command" included.
  */
 typedef void (*hg_control_fn)(void *context, struct hg_control_request *req, json_t *arguments);
 
@@ -66,6 +66,15 @@ void hg_control_fail(struct hg_control_request *req, const char *format, ...)
 /* A line for each element of the array; then the end, or with is_follow every later
  * hg_control_broadcast() until the client leaves. */
 void hg_control_lines(struct hg_control_request *req, json_t *array, bool is_follow);
+
+/* Gives the connection away and forgets the client: the answer is the caller's business.
+ * Returns its descriptor, non-blocking; -1: the client has gone. `ret_rest`: what came
+ * behind the request and was read with it. */
+struct hg_control_rest {
+	size_t length;
+	char data[HG_CTL_REQUEST_MAX];
+};
+int hg_control_take(struct hg_control_request *req, struct hg_control_rest *ret_rest);
 
 /* Who asks (SO_PEERCRED at the connection), for the log. */
 struct ucred hg_control_asker(const struct hg_control_request *req);

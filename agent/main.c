@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "agent.h"
+#include "agent/filter/ruleset.h"
 #include "hagate/control.h"
 #include "log.h"
 
@@ -13,12 +14,17 @@ const char *argp_program_version = "hagated " HG_VERSION;
 
 struct arguments {
 	const char *node;
+	const char *filter; /* a file to check */
 	bool is_check;
 };
+
+#define KEY_CHECK_FILTER 'F'
 
 static const struct argp_option options[] = {
 	{ "node", 'n', "FILE", 0, "This machine's configuration (node.yaml)", 0 },
 	{ "check", 'c', NULL, 0, "Check both files and exit with 0 or 1", 0 },
+	{ "check-filter", KEY_CHECK_FILTER, "FILE", 0,
+	  "Check a file of filter rules, or a cluster.yaml, and exit with 0 or 1", 0 },
 	{ 0 },
 };
 
@@ -33,11 +39,14 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	case 'c':
 		arguments->is_check = true;
 		return 0;
+	case KEY_CHECK_FILTER:
+		arguments->filter = value;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument '%s'", value);
 		return EINVAL;
 	case ARGP_KEY_END:
-		if (!arguments->node)
+		if (!arguments->node && !arguments->filter)
 			argp_error(state, "--node FILE is required (e.g. /etc/hagate/node.yaml)");
 		return 0;
 	default:
@@ -63,6 +72,9 @@ int main(int argc, char **argv)
 		hg_error("libsodium does not work on this machine");
 		return HG_EXIT_FAILED;
 	}
+	if (arguments.filter)
+		return hg_ruleset_check_file(arguments.filter, NULL, stderr) ? HG_EXIT_FAILED
+									     : HG_EXIT_OK;
 	if (arguments.is_check)
 		return hg_config_check(arguments.node, stderr) ? HG_EXIT_FAILED : HG_EXIT_OK;
 	return hg_agent_run(arguments.node) ? HG_EXIT_FAILED : HG_EXIT_OK;

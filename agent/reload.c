@@ -44,6 +44,21 @@ static void answer_failure(struct hg_agent *agent, const char *text)
 						"diagnostics", text));
 }
 
+/* Warnings of the files come with it. */
+static void answer_success(struct hg_agent *agent, struct hg_control_request *req)
+{
+	const struct hg_setup *setup = agent->setup;
+	json_t *answer = json_pack("{s:b,s:o}", "ok", 1, "text",
+				   json_sprintf("configuration read again; %u rules are in force, "
+						"default %s",
+						setup->filter.rule_count,
+						setup->filter.is_default_drop ? "drop" : "accept"));
+
+	if (setup->diagnostics[0])
+		json_object_set_new(answer, "diagnostics", json_string(setup->diagnostics));
+	hg_control_reply(req, answer);
+}
+
 static void adopt(struct hg_agent *agent, struct hg_setup *next)
 {
 	struct hg_setup *old = agent->setup;
@@ -88,7 +103,7 @@ static int on_setup_done(sd_event_source *source, const siginfo_t *info, void *c
 		adopt(agent, next);
 		hg_agent_note(agent, HG_HISTORY_CONFIG, "configuration read again");
 		if (req)
-			hg_control_done(req, "configuration read again");
+			answer_success(agent, req);
 	}
 	if (agent->is_setup_again) {
 		agent->is_setup_again = false;

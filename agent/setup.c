@@ -9,8 +9,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "agent/filter/compile.h"
+#include "agent/filter/ruleset.h"
 #include "agent/keyfile.h"
 #include "setup.h"
+#include "setup_filter.h"
 
 struct hg_setup *hg_setup_new(void)
 {
@@ -49,8 +52,9 @@ void hg_setup_config(const struct hg_node_config *node, const struct hg_cluster_
 	}
 }
 
-/* Reads both files and the key; diagnostics say what is wrong. */
-static int read_files(const char *node_path, struct hg_setup *setup, FILE *out)
+/* Reads all files and the key; diagnostics say what is wrong. */
+static int read_files(const char *node_path, struct hg_setup *setup,
+		      struct hg_ruleset **ret_ruleset, FILE *out)
 {
 	struct hg_cluster_config cluster;
 	struct hg_error error = { "" };
@@ -59,7 +63,7 @@ static int read_files(const char *node_path, struct hg_setup *setup, FILE *out)
 	err = hg_config_read_node(node_path, &setup->node, out);
 	if (err)
 		return err;
-	err = hg_config_read_cluster(setup->node.cluster, &setup->node, &cluster, out);
+	err = hg_config_read_gateway(setup->node.cluster, &setup->node, &cluster, ret_ruleset, out);
 	if (err)
 		return err;
 	setup->cluster = cluster;
@@ -88,7 +92,8 @@ static void attach_ports(struct hg_loader *loader, struct hg_setup *setup)
 	}
 }
 
-static int load(struct hg_setup *setup, FILE *out)
+static int load(struct hg_setup *setup, const struct hg_ruleset *ruleset,
+		const struct hg_compiled *compiled, FILE *out)
 {
 	struct hg_loader_options options = { .pin = setup->node.pin, .software = HG_VERSION };
 	struct hg_error error = { "" };
@@ -101,27 +106,35 @@ static int load(struct hg_setup *setup, FILE *out)
 		fprintf(out, "%s\n", error.text);
 		return err;
 	}
-	attach_ports(loader, setup);
+	err = hg_setup_apply(setup, ruleset, compiled, out);
+	if (!err)
+		attach_ports(loader, setup);
 	hg_loader_free(loader);
-	return 0;
+	return err;
 }
 
 int hg_setup_run(const char *node_path, struct hg_setup *setup, hg_setup_veto_fn veto,
 		 void *context)
 {
 	FILE *out = fmemopen(setup->diagnostics, sizeof(setup->diagnostics), "w");
+	struct hg_ruleset *ruleset = NULL;
+	struct hg_compiled *compiled = NULL;
 	const char *refusal;
 
 	if (!out)
 		return setup->err = -errno;
-	setup->err = read_files(node_path, setup, out);
+	setup->err = read_files(node_path, setup, &ruleset, out);
 	refusal = setup->err || !veto ? NULL : veto(context, setup);
 	if (refusal) {
 		fprintf(out, "%s: %s\n", node_path, refusal);
 		setup->err = -EPERM;
 	}
 	if (!setup->err)
-		setup->err = load(setup, out);
+		setup->err = hg_setup_compile(setup, ruleset, &compiled, out);
+	if (!setup->err)
+		setup->err = load(setup, ruleset, compiled, out);
+	hg_compile_free(compiled);
+	hg_ruleset_free(ruleset);
 	fclose(out);
 	return setup->err;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Everything slow that turns two files into a running data path: read and check
- * the files, read the key, load the programs, find the NICs, attach.
+ * Everything slow that turns the files into a running data path: read and check the
+ * files, read the key, compile the filter, load the programs, put the filter in force,
+ * find the NICs, attach.
  *
- * At start it runs in hagated itself, before anything is served. Later (reload, a
- * NIC that appeared) it runs in a child, so that hagated never waits: the child
- * replaces the programs through the pinned links and leaves its result in shared
- * memory. Wrong files change nothing: programs are only touched after both parsed.
+ * At start it runs in hagated itself, before anything is served; the filter is in force
+ * before the first program is on a NIC. Later (reload, a NIC that appeared) it runs in a
+ * child, so that hagated never waits: the child replaces the programs through the pinned
+ * links and leaves its result in shared memory. Wrong files change nothing: programs and
+ * rules are only touched after all files parsed.
  */
 #ifndef HG_SETUP_H
 #define HG_SETUP_H
@@ -24,6 +26,13 @@ struct hg_setup_port {
 	bool has_nic;
 };
 
+/* The filter that is in force since. */
+struct hg_setup_filter {
+	uint32_t generation, kept, rule_count; /* kept: rules whose counters go on */
+	bool is_default_drop;
+	char lockout[256]; /* whom only the failsafe lets in, "": nobody */
+};
+
 struct hg_setup {
 	int err; /* 0; -EINVAL: diagnostics say what is wrong in the files */
 	bool is_adopted; /* maps of an earlier agent were there */
@@ -31,7 +40,8 @@ struct hg_setup {
 	struct hg_cluster_config cluster; /* .vip points to `vip` */
 	__u8 key[HG_CLUSTER_KEY_LEN];
 	struct hg_setup_port port[HG_SLOTS_MAX]; /* by slot */
-	char diagnostics[32768]; /* what the operator is shown */
+	struct hg_setup_filter filter;
+	char diagnostics[32768]; /* what the operator is shown: errors, or warnings */
 	struct hg_ip vip[HG_VIPS_MAX];
 };
 

@@ -269,6 +269,8 @@ json_t *hg_status_json(struct hg_agent *agent)
 				    : json_null());
 	json_object_set_new(status, "overlap_ms", json_integer(agent->overlap_ns / 1000000));
 	json_object_set_new(status, "faults", json_faults(agent));
+	json_object_set_new(status, "warnings", hg_filter_warnings(agent));
+	json_object_set_new(status, "filter", hg_filter_status(agent));
 	json_object_set_new(status, "counters", json_counters(agent, -1, false));
 	return status;
 }

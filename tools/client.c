@@ -16,7 +16,7 @@
 #include "hagate/abi.h"
 #include "text.h"
 
-#define ANSWER_MAX (4 * 1024 * 1024)
+#define ANSWER_MAX (32 * 1024 * 1024) /* ten thousand rules, as many addresses */
 
 static void tell_data_path(void)
 {
@@ -190,9 +190,10 @@ int hg_client_line(struct hg_client *client, int timeout_ms, const char **ret_li
 	return HG_EXIT_OK;
 }
 
-/* `reload` explains a wrong file like a compiler: text, or a list of texts. */
-static void tell_diagnostics(const json_t *diagnostics)
+/* A wrong file is explained as by a compiler: text, or a list of texts. */
+void hg_client_tell_diagnostics(const json_t *answer)
 {
+	const json_t *diagnostics = json_object_get(answer, "diagnostics");
 	const char *text = json_string_value(diagnostics);
 
 	if (text)
@@ -211,22 +212,18 @@ bool hg_client_is_refusal(const json_t *answer)
 
 	if (!json_is_false(is_ok))
 		return false;
-	tell_diagnostics(json_object_get(answer, "diagnostics"));
+	hg_client_tell_diagnostics(answer);
 	hg_text_copy(error, sizeof(error), hg_text_string(answer, "error", "no reason was given"));
 	fprintf(stderr, "hagate: %s\n", error);
 	return true;
 }
 
-int hg_client_ask(const struct hg_tool *tool, json_t *request, int timeout_ms, json_t **ret_answer)
+int hg_client_answer(struct hg_client *client, int timeout_ms, json_t **ret_answer)
 {
-	struct hg_client client;
 	json_t *answer = NULL;
 	const char *line;
-	int status = hg_client_open(tool, request, &client);
+	int status = hg_client_line(client, timeout_ms, &line);
 
-	if (status)
-		return status;
-	status = hg_client_line(&client, timeout_ms, &line);
 	if (!status && !line) {
 		fputs("hagate: hagated closed the connection without an answer; did it stop just "
 		      "now?\n",
@@ -242,10 +239,18 @@ int hg_client_ask(const struct hg_tool *tool, json_t *request, int timeout_ms, j
 			status = HG_EXIT_FAILED;
 		}
 	}
-	hg_client_close(&client);
+	hg_client_close(client);
 	if (status)
 		json_decref(answer);
 	else
 		*ret_answer = answer;
 	return status;
+}
+
+int hg_client_ask(const struct hg_tool *tool, json_t *request, int timeout_ms, json_t **ret_answer)
+{
+	struct hg_client client;
+	int status = hg_client_open(tool, request, &client);
+
+	return status ? status : hg_client_answer(&client, timeout_ms, ret_answer);
 }

@@ -12,6 +12,7 @@
 
 #define HG_CLIENT_TIMEOUT_MS 5000
 #define HG_CLIENT_HANDOVER_MS 15000
+#define HG_CLIENT_LONG_MS 60000 /* what reads files or lists, or loads programs */
 #define HG_CLIENT_NO_TIMEOUT (-1)
 
 struct hg_client {
@@ -29,9 +30,13 @@ int hg_client_open(const struct hg_tool *tool, json_t *request, struct hg_client
 int hg_client_line(struct hg_client *client, int timeout_ms, const char **ret_line);
 void hg_client_close(struct hg_client *client);
 
+/* The one answer to a request that was sent: as hg_client_ask(). Closes. */
+int hg_client_answer(struct hg_client *client, int timeout_ms, json_t **ret_answer);
 /* One request, one answer. HG_EXIT_FAILED when it is {"ok":false}; *ret_answer is set
  * for HG_EXIT_OK only. */
 int hg_client_ask(const struct hg_tool *tool, json_t *request, int timeout_ms, json_t **ret_answer);
+/* Tells what the files are warned of, if anything, on stderr. */
+void hg_client_tell_diagnostics(const json_t *answer);
 /* Tells the error of an {"ok":false} answer. Returns whether it was one. */
 bool hg_client_is_refusal(const json_t *answer);
 

@@ -10,7 +10,16 @@
 
 #include "tool.h"
 
-enum { OPT_RUN = 'r', OPT_JSON = 'j', OPT_FOLLOW = 'f', OPT_DIR = 'd' };
+enum {
+	OPT_RUN = 'r',
+	OPT_JSON = 'j',
+	OPT_FOLLOW = 'f',
+	OPT_DIR = 'd',
+	OPT_TTL = 't',
+	OPT_SOURCE = 's',
+	OPT_FILE = 'F',
+	OPT_LIMIT = 'n',
+};
 
 static const struct argp_option json_options[] = {
 	{ "json", OPT_JSON, NULL, 0, "JSON: indented on a terminal, else one line", 0 },
@@ -25,15 +34,47 @@ static const struct argp_option init_options[] = {
 	{ "dir", OPT_DIR, "DIR", 0, "Write into DIR instead of /etc/hagate", 0 },
 	{ 0 },
 };
+static const struct argp_option block_options[] = {
+	{ "ttl", OPT_TTL, "TIME", 0, "Until then only: 30s, 10m, 2h, 7d", 0 },
+	{ "source", OPT_SOURCE, "NAME", 0, "Who says so: operator, feed or ids", 0 },
+	{ "file", OPT_FILE, "FILE", 0, "All of FILE, one address or prefix a line; -: stdin", 0 },
+	{ 0 },
+};
+static const struct argp_option blocked_options[] = {
+	{ "limit", OPT_LIMIT, "N", 0, "At most N entries (1000)", 0 },
+	{ "json", OPT_JSON, NULL, 0, "JSON: indented on a terminal, else one line", 0 },
+	{ 0 },
+};
 static const struct argp_option no_options[] = { { 0 } };
 
-static const struct command {
+struct command {
 	const char *name;
-	int (*fn)(const struct hg_tool *tool);
-	const char *argument; /* name of the one argument, NULL: takes none */
+	int (*fn)(const struct hg_tool *tool); /* NULL: see filter_commands */
+	const char *argument; /* NULL: takes none; "[A]" may be left out; "A..." is all that
+			       * follow, joined by blanks */
 	const struct argp_option *options;
 	const char *help;
-} commands[] = {
+};
+
+static const struct command filter_commands[] = {
+	{ "show", hg_filter_show, NULL, json_options,
+	  "Show the rules in force, and how many packets each has met." },
+	{ "check", hg_filter_check, "FILE", no_options,
+	  "Check a file of rules, or a cluster.yaml; needs no agent." },
+	{ "block", hg_filter_block, "[ADDRESS[/LENGTH]]", block_options,
+	  "Drop everything from an address or prefix, or from those in a file." },
+	{ "unblock", hg_filter_unblock, "ADDRESS[/LENGTH]", no_options,
+	  "Take an address or prefix off the blocklist." },
+	{ "blocked", hg_filter_blocked, NULL, blocked_options, "Show the blocklist." },
+	{ "reload", hg_operate_reload, NULL, no_options,
+	  "The same as `hagate reload`: all files are read again, or nothing changes." },
+	{ "trace", hg_filter_trace, "PACKET...", json_options,
+	  "Say what becomes of a packet, and by which rule: trace in on wan proto tcp from "
+	  "192.0.2.1 to vip port 443 flags S" },
+	{ 0 },
+};
+
+static const struct command commands[] = {
 	{ "status", hg_status_run, NULL, json_options,
 	  "Show who serves, since when and why; the peer, the ports, what is wrong." },
 	{ "handover", hg_operate_handover, NULL, no_options,
@@ -44,6 +85,7 @@ static const struct command {
 	  "Read the files again; nothing changes if they are wrong." },
 	{ "ports", hg_ports_run, NULL, json_options,
 	  "Show NIC, link, XDP mode and wiring of each port." },
+	{ "filter", NULL, "COMMAND", no_options, "The packet filter: rules and blocklist." },
 	{ "events", hg_events_run, NULL, events_options,
 	  "Show what happened and why, the oldest first." },
 	{ "keygen", hg_keygen_run, "FILE", no_options,
@@ -52,15 +94,37 @@ static const struct command {
 	  "Write example files and a key for this machine, overwriting nothing." },
 	{ "version", hg_operate_version, NULL, no_options,
 	  "Print the version, and that of the agent if one runs." },
+	{ 0 },
 };
-
-#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 struct command_line {
 	struct hg_tool tool;
+	const struct command *table; /* commands that may come here */
 	const struct command *command;
 	int at; /* index of the command's name in argv */
+	char words[4096];
 };
+
+static bool takes_words(const struct command *command)
+{
+	return command->argument && strstr(command->argument, "...");
+}
+
+static void add_argument(struct command_line *line, char *arg, struct argp_state *state)
+{
+	size_t length = strlen(line->words);
+
+	if (!line->command->argument || (line->tool.argument && !takes_words(line->command)))
+		argp_error(state, "too many arguments: %s", arg);
+	if (!takes_words(line->command)) {
+		line->tool.argument = arg;
+		return;
+	}
+	if (snprintf(line->words + length, sizeof(line->words) - length, "%s%s", length ? " " : "",
+		     arg) >= (int)(sizeof(line->words) - length))
+		argp_error(state, "too long");
+	line->tool.argument = line->words;
+}
 
 static error_t parse_command_option(int key, char *arg, struct argp_state *state)
 {
@@ -76,13 +140,24 @@ static error_t parse_command_option(int key, char *arg, struct argp_state *state
 	case OPT_DIR:
 		line->tool.dir = arg;
 		return 0;
+	case OPT_TTL:
+		line->tool.ttl = arg;
+		return 0;
+	case OPT_SOURCE:
+		line->tool.source = arg;
+		return 0;
+	case OPT_FILE:
+		line->tool.file = arg;
+		return 0;
+	case OPT_LIMIT:
+		line->tool.limit = arg;
+		return 0;
 	case ARGP_KEY_ARG:
-		if (!line->command->argument || line->tool.argument)
-			argp_error(state, "too many arguments: %s", arg);
-		line->tool.argument = arg;
+		add_argument(line, arg, state);
 		return 0;
 	case ARGP_KEY_END:
-		if (line->command->argument && !line->tool.argument)
+		if (line->command->argument && !line->tool.argument &&
+		    line->command->argument[0] != '[')
 			argp_error(state, "%s is missing", line->command->argument);
 		return 0;
 	default:
@@ -90,11 +165,11 @@ static error_t parse_command_option(int key, char *arg, struct argp_state *state
 	}
 }
 
-static const struct command *find_command(const char *name)
+static const struct command *find_command(const struct command *table, const char *name)
 {
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
+	for (; table->name; table++)
+		if (strcmp(table->name, name) == 0)
+			return table;
 	return NULL;
 }
 
@@ -107,7 +182,7 @@ static error_t parse_main_option(int key, char *arg, struct argp_state *state)
 		line->tool.run = arg;
 		return 0;
 	case ARGP_KEY_ARG:
-		line->command = find_command(arg);
+		line->command = find_command(line->table, arg);
 		if (!line->command)
 			argp_error(state, "unknown command '%s'", arg);
 		line->at = state->next - 1;
@@ -124,26 +199,46 @@ static error_t parse_main_option(int key, char *arg, struct argp_state *state)
 /* The list of commands comes from the table. */
 static char *filter_help(int key, const char *text, void *input)
 {
+	const struct command_line *line = input;
+	const struct command *command = line ? line->table : commands;
 	char *help = NULL;
 	size_t size;
 	FILE *out;
 
-	(void)input;
 	if (key != ARGP_KEY_HELP_POST_DOC)
 		return (char *)text;
 	out = open_memstream(&help, &size);
 	if (!out)
 		return NULL;
 	fputs("Commands:\n", out);
-	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(out, "  %s%s%s\n      %s\n", commands[i].name,
-			commands[i].argument ? " " : "",
-			commands[i].argument ? commands[i].argument : "", commands[i].help);
-	fputs("\nhandover, maintenance and reload need root.\n"
+	for (; command->name; command++)
+		fprintf(out, "  %s%s%s\n      %s\n", command->name, command->argument ? " " : "",
+			command->argument ? command->argument : "", command->help);
+	fputs("\nhandover, maintenance, reload, filter block and unblock need root.\n"
 	      "Exit status: 0 done, 1 refused or failed, 2 usage, 3 hagated not reachable.",
 	      out);
 	fclose(out);
 	return help;
+}
+
+static int run_command(struct command_line *line, int argc, char **argv);
+
+/* `hagate filter ...`: the same over again, one word further. */
+static int run_group(struct command_line *line, int argc, char **argv)
+{
+	char doc[256];
+	const struct argp argp = {
+		.options = no_options,
+		.parser = parse_main_option,
+		.args_doc = "COMMAND [ARGUMENT...]",
+		.doc = doc,
+		.help_filter = filter_help,
+	};
+
+	snprintf(doc, sizeof(doc), "%s\v ", line->command->help);
+	line->table = filter_commands;
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, line);
+	return run_command(line, argc, argv);
 }
 
 static int run_command(struct command_line *line, int argc, char **argv)
@@ -154,11 +249,16 @@ static int run_command(struct command_line *line, int argc, char **argv)
 		.args_doc = line->command->argument,
 		.doc = line->command->help,
 	};
-	char name[64];
+	char name[80];
 
-	snprintf(name, sizeof(name), "hagate %s", line->command->name);
-	argv[line->at] = name;
-	argp_parse(&argp, argc - line->at, argv + line->at, 0, NULL, line);
+	snprintf(name, sizeof(name), "hagate %s%s", line->table == commands ? "" : "filter ",
+		 line->command->name);
+	argc -= line->at;
+	argv += line->at;
+	argv[0] = name;
+	if (!line->command->fn)
+		return run_group(line, argc, argv);
+	argp_parse(&argp, argc, argv, 0, NULL, line);
 	return line->command->fn(&line->tool);
 }
 
@@ -175,7 +275,8 @@ int main(int argc, char **argv)
 		.doc = "Look at and operate a hagate gateway.\v ",
 		.help_filter = filter_help,
 	};
-	struct command_line line = { .tool = { .run = HG_RUN_DIR, .dir = "/etc/hagate" } };
+	struct command_line line = { .tool = { .run = HG_RUN_DIR, .dir = "/etc/hagate" },
+				     .table = commands };
 	const char *no_color = getenv("NO_COLOR");
 	int status;
 

@@ -15,6 +15,7 @@ static int order(const struct hg_tool *tool, json_t *request, int timeout_ms)
 
 	if (status)
 		return status;
+	hg_client_tell_diagnostics(answer);
 	hg_text_print_lines(stdout, hg_text_string(answer, "text", "done"));
 	json_decref(answer);
 	return HG_EXIT_OK;
@@ -40,7 +41,7 @@ int hg_operate_maintenance(const struct hg_tool *tool)
 
 int hg_operate_reload(const struct hg_tool *tool)
 {
-	return order(tool, json_pack("{s:s}", "command", "reload"), HG_CLIENT_TIMEOUT_MS);
+	return order(tool, json_pack("{s:s}", "command", "reload"), HG_CLIENT_LONG_MS);
 }
 
 /* The tool's own version, and that of the agent where one answers: an agent that does

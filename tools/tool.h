@@ -18,6 +18,7 @@ struct hg_tool {
 	const char *run; /* --run DIR */
 	const char *dir; /* init: --dir DIR */
 	const char *argument; /* the one argument, NULL when none is given */
+	const char *ttl, *source, *file, *limit; /* filter block, filter blocked */
 	bool is_json;
 	bool is_follow;
 	bool has_terminal; /* stdout is one */
@@ -33,6 +34,12 @@ int hg_operate_reload(const struct hg_tool *tool);
 int hg_operate_version(const struct hg_tool *tool);
 int hg_keygen_run(const struct hg_tool *tool);
 int hg_init_run(const struct hg_tool *tool);
+int hg_filter_show(const struct hg_tool *tool);
+int hg_filter_check(const struct hg_tool *tool);
+int hg_filter_block(const struct hg_tool *tool);
+int hg_filter_unblock(const struct hg_tool *tool);
+int hg_filter_blocked(const struct hg_tool *tool);
+int hg_filter_trace(const struct hg_tool *tool);
 
 /* keygen.c, for init too: makes FILE with a new key. -EEXIST: it is there. */
 int hg_keygen_write(const char *path);
