@@ -50,6 +50,8 @@ CORE_OBJ  := $(call obj,$(wildcard agent/core/*.c))
 LOAD_OBJ  := $(call obj,$(filter-out loader/hagate-load.c,$(wildcard loader/*.c)))
 AGENT_SRC := $(filter-out agent/main.c,$(wildcard agent/*.c agent/filter/*.c))
 AGENT_OBJ := $(call obj,$(AGENT_SRC))
+RULE_OBJ  := $(call obj,$(filter-out $(addprefix agent/filter/,build.c list.c lockout.c source.c),\
+	     $(wildcard agent/filter/*.c)) agent/config_value.c agent/diag.c)
 TOOLS_OBJ := $(call obj,$(wildcard tools/*.c))
 SKELS     := $(patsubst bpf/%.bpf.c,$(BUILD)/gen/%.skel.h,$(wildcard bpf/*.bpf.c))
 PROGRAMS  := $(addprefix $(BUILD)/bin/,hagated hagate hagate-load)
@@ -57,6 +59,8 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/un
 UNIT_HELP := $(call obj,$(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)))
 BPFTESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 BPFT_HELP := $(call obj,$(filter-out $(wildcard tests/bpf/test_*.c),$(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))))
+ORACLE    := $(addprefix $(BUILD)/tests/oracle/,native kernel gate apply bench)
+ORACLE_HELP := $(call obj,$(addprefix tests/oracle/,oracle.c generate.c rig.c frame.c) $(wildcard agent/filter/compile*.c))
 LAB_BIN   := $(patsubst tests/lab/%.c,$(BUILD)/lab/%,$(filter-out %.bpf.c,$(wildcard tests/lab/*.c)))
 LAB_BPF   := $(patsubst tests/lab/%.bpf.c,$(BUILD)/lab/%.bpf.o,$(wildcard tests/lab/*.bpf.c))
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -66,7 +70,7 @@ FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help deps check unit check-bpf check-netns check-arch check-format fuzz format \
-	analyze asan bench demo lab lab-down install uninstall clean man verifier
+	analyze asan bench oracle demo lab lab-down install uninstall clean man verifier
 
 all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) ## build everything; the programs are in build/bin
 
@@ -121,10 +125,20 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELP) $(AGENT_OBJ) $(L
 
 $(BUILD)/tests/unit/test_tools $(BUILD)/tests/unit/test_init: | $(BUILD)/bin/hagate # they run it
 
-$(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(BPFT_HELP) $(LOAD_OBJ)
+$(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(BPFT_HELP) $(RULE_OBJ) $(LOAD_OBJ)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) -lsodium -lcmocka
+
+$(BUILD)/tests/oracle/%.bpf.o: tests/oracle/%.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/oracle/%: $(BUILD)/obj/tests/oracle/%.o $(ORACLE_HELP) $(LOAD_OBJ) | $(BUILD)/tests/oracle/classify.bpf.o
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) -lcmocka
 
 $(BUILD)/lab/%: tests/lab/%.c
 	$(call say,CC,$<)
@@ -144,8 +158,12 @@ unit: $(UNIT) ## unit tests (core, config, frames); no root
 asan: ## the unit tests under ASan and UBSan; no root
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 unit
 
-check-bpf: all $(BPFTESTS) ## every stage of the data path through BPF_PROG_TEST_RUN (root)
+check-bpf: all $(BPFTESTS) $(ORACLE) ## every stage of the data path through BPF_PROG_TEST_RUN (root)
 	$(Q)set -e; for t in $(BPFTESTS); do echo "== $$t"; $$t; done; tests/bpf/verifier.sh
+	$(Q)tests/oracle/run "$(BUILD)" slice
+
+oracle: all $(ORACLE) ## the filter against its oracle: 1,000 rulesets x 10,000 packets (root)
+	$(Q)tests/oracle/run "$(BUILD)" full
 
 check-netns: all ## whole gateways in network namespaces (root)
 	$(Q)$(PYTEST) tests/netns

@@ -8,7 +8,8 @@
  *  3. hg_filter.generation: one word, each packet sees the old or the new value;
  *  4. an update of a map of maps, which returns only after every program that was
  *     running has ended: the old generation is no longer in use, the change settled;
- *  5. the old generation's inner maps are dropped.
+ *  5. the old generation's inner maps are dropped when they are large; else they stay
+ *     until they are replaced, as each removal waits as well.
  *
  * Killed before 3, the old rules are in force and the next apply does all again; killed
  * after it, the new ones are, and the next apply begins by waiting (hg_filter.settled).
@@ -23,6 +24,7 @@
 #include "internal.h"
 
 #define WAIT_INDEX 2 /* in hg_f_bits, see bpf/filter_maps.h */
+#define LARGE (16u << 20) /* octets */
 
 enum part { PART_BITS, PART_TABLE, PART_TRIE, PART_RULE, PARTS };
 
@@ -184,10 +186,24 @@ static int put_part(struct apply *a, enum part part)
 /* Frees what no packet reads any more; what fails to go is replaced next time. */
 static void drop_parts(struct apply *a, __u32 index)
 {
-	int part;
+	if (!(a->filter->large & 1u << index))
+		return;
+	bpf_map_delete_elem(a->outer[PART_BITS], &index);
+	bpf_map_delete_elem(a->outer[PART_TRIE], &index);
+	a->filter->large &= ~(1u << index);
+}
 
-	for (part = 0; part < PARTS; part++)
-		bpf_map_delete_elem(a->outer[part], &index);
+static int put_parts(struct apply *a)
+{
+	size_t size = a->set->class_count * sizeof(struct hg_bits) +
+		      a->set->node_count * sizeof(struct hg_trie_node);
+	int part, err = 0;
+
+	for (part = 0; part < PARTS && !err; part++)
+		err = put_part(a, part);
+	if (!err && size > LARGE)
+		a->filter->large |= 1u << (a->next & 1);
+	return err;
 }
 
 static void choose_generation(struct apply *a)
@@ -203,7 +219,7 @@ static void choose_generation(struct apply *a)
 static int apply_locked(struct apply *a, struct hg_filter_result *ret)
 {
 	__u32 before, kept = 0;
-	int part, err;
+	int err;
 
 	err = apply_open(a);
 	if (err)
@@ -217,8 +233,8 @@ static int apply_locked(struct apply *a, struct hg_filter_result *ret)
 				      &kept, a->error);
 	if (!err)
 		err = settle(a);
-	for (part = 0; part < PARTS && a->next && !err; part++)
-		err = put_part(a, part);
+	if (a->next && !err)
+		err = put_parts(a);
 	if (err)
 		return err;
 	if (a->next)

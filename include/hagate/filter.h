@@ -30,6 +30,8 @@ struct hg_filter {
 	__u32 last; /* user space: the last generation that was selected, never 0 after it */
 	__u32 settled; /* user space: equals generation when no packet uses an older one */
 	__u32 block4, block6, block_prefix; /* entries; 0 lets the lookup be skipped */
+	__u32 large; /* user space: bit (generation & 1): its maps are worth freeing early */
+	__u32 pad;
 };
 
 /* A class: row of the inner map hg_f_bits. Row 0: no rule matches. Row 1: every rule does,
