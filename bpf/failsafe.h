@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Never lock the operator out: the failsafe services (default: ssh) on the node's
- * own addresses pass before any filter is asked.
+ * Never lock the operator out, whatever the filter says:
+ *
+ * The failsafe services (default: ssh) on the node's own addresses pass at once.
+ * Neighbour discovery of IPv6, without which nobody on the segment could reach them, is
+ * exempt from the filter but goes on to the owner stage. ARP never comes to the filter;
+ * heartbeats have been dealt with before.
  */
 #ifndef HG_FAILSAFE_H
 #define HG_FAILSAFE_H
@@ -10,17 +14,37 @@
 
 #define HG_FAILSAFE_PORTS (sizeof(hg_config.failsafe_ports) / sizeof(hg_config.failsafe_ports[0]))
 
-static __always_inline enum hg_verdict stage_failsafe(struct hg_pkt *p)
+static __always_inline bool failsafe_is_service(const struct hg_pkt *p)
 {
 	unsigned int i;
 
 	if (p->transport != HG_L4_TCP || p->dst != HG_ADDR_OWN)
-		return HG_NEXT;
+		return false;
 #pragma clang loop unroll(full)
 	for (i = 0; i < HG_FAILSAFE_PORTS; i++)
 		if (hg_config.failsafe_ports[i] &&
 		    p->dport == bpf_htons(hg_config.failsafe_ports[i]))
-			return hg_pass(p, HG_R_PASS_FAILSAFE);
+			return true;
+	return false;
+}
+
+/* Of this very segment, so the hop limit says, and for this node. */
+static __always_inline bool failsafe_is_nd(const struct hg_pkt *p)
+{
+	const struct ipv6hdr *ip = p->l3;
+
+	if (p->transport != HG_L4_ICMP6 || p->is_fragment || p->icmp_type < HG_ND_RS ||
+	    p->icmp_type > HG_ND_REDIRECT || (void *)(ip + 1) > p->end ||
+	    ip->hop_limit != HG_ND_HOP_LIMIT)
+		return false;
+	return p->dst || hg_ip6_is_multicast(&ip->daddr) || hg_ip6_is_link_local(&ip->daddr);
+}
+
+static __always_inline enum hg_verdict stage_failsafe(struct hg_pkt *p)
+{
+	if (failsafe_is_service(p))
+		return hg_pass(p, HG_R_PASS_FAILSAFE);
+	p->is_exempt = failsafe_is_nd(p);
 	return HG_NEXT;
 }
 

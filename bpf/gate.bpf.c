@@ -8,11 +8,13 @@
  */
 #include "pkt.h"
 
+#include "blocklist.h"
 #include "count.h"
 #include "failsafe.h"
 #include "owner.h"
 #include "parse.h"
 #include "peer.h"
+#include "rules.h"
 #include "vmac.h"
 
 static __always_inline bool gate_open(struct hg_pkt *p)
@@ -57,7 +59,10 @@ int hg_gate(struct xdp_md *ctx)
 		verdict = stage_peer(&p);
 	if (verdict == HG_NEXT)
 		verdict = stage_failsafe(&p);
-	/* Here the filter will stand: blocklist, then rules. */
+	if (verdict == HG_NEXT)
+		verdict = stage_blocklist(&p);
+	if (verdict == HG_NEXT)
+		verdict = stage_rules(&p);
 	if (verdict == HG_NEXT)
 		verdict = stage_owner(&p);
 	return gate_close(&p, verdict);

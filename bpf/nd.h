@@ -13,6 +13,7 @@
 #include "pkt.h"
 
 /* Advertisement with one option, the target's MAC */
+#define HG_ND_OFFSETS 0x7fff /* a message begins before, behind all extension headers */
 #define HG_ND_ANSWER_LEN (sizeof(struct hg_nd) + sizeof(struct hg_nd_option))
 
 struct nd_answer {
@@ -64,8 +65,8 @@ static __always_inline void nd_write(const struct hg_pkt *p, struct nd_answer *a
 	answer->nd.check = hg_sum_fold(hg_sum_add(&answer->nd, HG_ND_ANSWER_LEN, sum));
 }
 
-static __always_inline enum hg_verdict nd_answer(struct hg_pkt *p, const struct ipv6hdr *question,
-						 const struct hg_nd *nd)
+static __always_inline bool nd_turn(struct hg_pkt *p, const struct ipv6hdr *question,
+				    const struct hg_nd *nd)
 {
 	bool is_probe = hg_ip6_is_unspecified(&question->saddr);
 	struct in6_addr vip = nd->target, to = question->saddr;
@@ -81,16 +82,16 @@ static __always_inline enum hg_verdict nd_answer(struct hg_pkt *p, const struct 
 	/* The compiler knows this and would leave it out; the verifier does not. */
 	barrier_var(offset);
 	if (offset > sizeof(*eth) + HG_VLANS_MAX * sizeof(struct hg_vlan))
-		return hg_drop(p, HG_R_ND_SILENT);
+		return false;
 	grow = (int)(offset + sizeof(*answer)) - (int)p->len;
 	if (grow && bpf_xdp_adjust_tail(p->ctx, grow))
-		return hg_drop(p, HG_R_ND_SILENT); /* no room: the asker asks again */
+		return false; /* no room: the asker asks again */
 	p->data = (void *)(long)p->ctx->data;
 	p->end = (void *)(long)p->ctx->data_end;
 	eth = p->data;
 	answer = p->data + offset;
 	if ((void *)(eth + 1) > p->end || (void *)(answer + 1) > p->end)
-		return hg_drop(p, HG_R_ND_SILENT);
+		return false;
 	hg_mac_copy(eth->h_dest, eth->h_source);
 	if (is_probe) {
 		eth->h_dest[0] = eth->h_dest[1] = 0x33;
@@ -99,7 +100,27 @@ static __always_inline enum hg_verdict nd_answer(struct hg_pkt *p, const struct 
 	}
 	hg_mac_copy(eth->h_source, hg_port_gateway_mac(p->port));
 	nd_write(p, answer, &to, &vip, is_probe);
-	return hg_tx(p, HG_R_ND_ANSWERED);
+	return true;
+}
+
+/* Makes the solicitation its own answer. A function to the verifier too, which walks
+ * through it once; it takes numbers and finds the headers again. 0: dropped. */
+__attribute__((noinline)) __u32 hg_nd_answer(struct xdp_md *ctx, __u32 net_offset, __u32 nd_offset)
+{
+	struct hg_pkt p = { .ctx = ctx, .net_offset = net_offset & HG_NET_OFFSETS };
+	__u32 ifindex = ctx->ingress_ifindex;
+	const struct ipv6hdr *question;
+	const struct hg_nd *nd;
+
+	p.data = (void *)(long)ctx->data;
+	p.end = (void *)(long)ctx->data_end;
+	p.len = bpf_xdp_get_buff_len(ctx);
+	p.port = bpf_map_lookup_elem(&hg_port, &ifindex);
+	question = p.data + p.net_offset;
+	nd = p.data + (nd_offset & HG_ND_OFFSETS);
+	if (!p.port || (void *)(question + 1) > p.end || (void *)(nd + 1) > p.end)
+		return 0;
+	return nd_turn(&p, question, nd);
 }
 
 static __always_inline enum hg_verdict nd_solicitation(struct hg_pkt *p, const struct hg_nd *nd,
@@ -114,7 +135,9 @@ static __always_inline enum hg_verdict nd_solicitation(struct hg_pkt *p, const s
 		return hg_drop(p, HG_R_ND_SILENT);
 	if (hg_port_owns_mac(p->port, eth->h_source)) /* our own question, come back */
 		return hg_drop(p, HG_R_ND_SILENT);
-	return nd_answer(p, ip, nd);
+	return hg_nd_answer(p->ctx, p->net_offset, (void *)nd - p->data)
+		       ? hg_tx(p, HG_R_ND_ANSWERED)
+		       : hg_drop(p, HG_R_ND_SILENT);
 }
 
 /* Somebody says that a VIP is his. */

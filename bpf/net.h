@@ -16,6 +16,8 @@
 #include <bpf/bpf_helpers.h>
 
 #define HG_VLANS_MAX 2
+#define HG_NET_OFFSETS 0x1f /* IP begins before: Ethernet and two tags */
+#define HG_VLAN_ID bpf_htons(0x0fff)
 #define HG_EXTENSIONS_MAX 8
 
 #define HG_IP4_FRAGMENT bpf_htons(0x3fff) /* offset and "more fragments" */
@@ -63,6 +65,7 @@ struct hg_nd_option {
 #define HG_ND_RA 134
 #define HG_ND_NS 135
 #define HG_ND_NA 136
+#define HG_ND_REDIRECT 137
 #define HG_ND_OPTION_SOURCE 1
 #define HG_ND_OPTION_TARGET 2
 #define HG_NA_ROUTER 0x80000000u

@@ -17,6 +17,9 @@
 
 #include "pkt.h"
 
+#define HG_TCP_FLAGS 13 /* octet of the header */
+#define HG_SCTP_HEADER 12
+
 static __always_inline enum hg_verdict parse_ethernet(struct hg_pkt *p, __be16 *ret_proto)
 {
 	const struct ethhdr *eth = p->data;
@@ -42,24 +45,42 @@ static __always_inline bool parse_is_vlan(__be16 proto)
 	return proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD);
 }
 
+/*
+ * Walks the tags of a tagged frame: EtherType behind them << 32 | outer id << 16 | where
+ * what it names begins; 0: truncated, or more than two. A function of its own, so that to
+ * the verifier all tagged frames are alike in the stages that follow.
+ */
+__attribute__((noinline)) __u64 hg_parse_vlan(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	const struct hg_vlan *outer = data + sizeof(struct ethhdr), *inner = outer + 1;
+	__u64 id;
+
+	if ((void *)(outer + 1) > end)
+		return 0;
+	id = bpf_ntohs(outer->tci & HG_VLAN_ID) << 16;
+	if (!parse_is_vlan(outer->proto))
+		return (__u64)outer->proto << 32 | id | (sizeof(struct ethhdr) + sizeof(*outer));
+	if ((void *)(inner + 1) > end || parse_is_vlan(inner->proto))
+		return 0;
+	return (__u64)inner->proto << 32 | id | (sizeof(struct ethhdr) + 2 * sizeof(*outer));
+}
+
 static __always_inline enum hg_verdict parse_vlan(struct hg_pkt *p, __be16 proto)
 {
-	void *cursor = p->data + sizeof(struct ethhdr);
-	const struct hg_vlan *tag;
-	int i;
+	__u64 walk;
 
-#pragma clang loop unroll(full)
-	for (i = 0; i < HG_VLANS_MAX && parse_is_vlan(proto); i++) {
-		tag = cursor;
-		if ((void *)(tag + 1) > p->end)
+	p->vlan = HG_VLAN_NONE;
+	p->net_offset = sizeof(struct ethhdr);
+	if (parse_is_vlan(proto)) {
+		walk = hg_parse_vlan(p->ctx);
+		if (!walk)
 			return hg_drop(p, HG_R_BAD_VLAN);
-		proto = tag->proto;
-		cursor = (void *)(tag + 1);
+		p->vlan = walk >> 16 & 0xfff;
+		p->net_offset = walk & HG_NET_OFFSETS;
+		proto = walk >> 32;
 	}
-	if (parse_is_vlan(proto))
-		return hg_drop(p, HG_R_BAD_VLAN);
-	p->l3 = cursor;
-	p->net_offset = cursor - p->data;
+	p->l3 = p->data + p->net_offset;
 	if (proto == bpf_htons(ETH_P_IP))
 		p->net = HG_NET_IP4;
 	else if (proto == bpf_htons(ETH_P_IPV6))
@@ -171,6 +192,15 @@ static __always_inline enum hg_verdict parse_ip6(struct hg_pkt *p)
 	return hg_ip6_is_extension(p->protocol) ? parse_extensions(p) : HG_NEXT;
 }
 
+static __always_inline void parse_ports(struct hg_pkt *p)
+{
+	const struct udphdr *udp = p->l4; /* all transports with ports begin with them */
+
+	p->has_ports = true;
+	p->dport = udp->dest;
+	p->ports = *(const __be32 *)p->l4;
+}
+
 static __always_inline bool parse_tcp(struct hg_pkt *p)
 {
 	const struct tcphdr *tcp = p->l4;
@@ -178,8 +208,8 @@ static __always_inline bool parse_tcp(struct hg_pkt *p)
 	if ((void *)(tcp + 1) > p->end || tcp->doff < 5 || tcp->doff * 4u > p->l4_len)
 		return false;
 	p->transport = HG_L4_TCP;
-	p->sport = tcp->source;
-	p->dport = tcp->dest;
+	p->detail = HG_TABLE_DETAIL + ((const __u8 *)tcp)[HG_TCP_FLAGS];
+	parse_ports(p);
 	return true;
 }
 
@@ -194,12 +224,22 @@ static __always_inline bool parse_udp(struct hg_pkt *p)
 	if (len < sizeof(*udp) || (len > p->l4_len && !p->is_fragment))
 		return false;
 	p->transport = HG_L4_UDP;
-	p->sport = udp->source;
-	p->dport = udp->dest;
+	parse_ports(p);
 	return true;
 }
 
-static __always_inline bool parse_icmp(struct hg_pkt *p, enum hg_transport transport, __u32 least)
+/* Only their ports are of interest; `least`: the header's size. */
+static __always_inline bool parse_other_ports(struct hg_pkt *p, __u32 least)
+{
+	if (p->l4 + sizeof(struct udphdr) > p->end || p->l4_len < least)
+		return false;
+	parse_ports(p);
+	return true;
+}
+
+/* `types`: where the types of this ICMP lie in the classifier's table. */
+static __always_inline bool parse_icmp(struct hg_pkt *p, enum hg_transport transport, __u32 least,
+				       __u32 types)
 {
 	const __u8 *type = p->l4;
 
@@ -207,6 +247,7 @@ static __always_inline bool parse_icmp(struct hg_pkt *p, enum hg_transport trans
 		return false;
 	p->transport = transport;
 	p->icmp_type = *type;
+	p->detail = types + *type;
 	return true;
 }
 
@@ -221,9 +262,13 @@ static __always_inline enum hg_verdict parse_transport(struct hg_pkt *p)
 	else if (p->protocol == IPPROTO_UDP)
 		is_good = parse_udp(p);
 	else if (p->protocol == IPPROTO_ICMP && p->net == HG_NET_IP4)
-		is_good = parse_icmp(p, HG_L4_ICMP, 8);
+		is_good = parse_icmp(p, HG_L4_ICMP, 8, HG_TABLE_ICMP4);
 	else if (p->protocol == IPPROTO_ICMPV6 && p->net == HG_NET_IP6)
-		is_good = parse_icmp(p, HG_L4_ICMP6, 4);
+		is_good = parse_icmp(p, HG_L4_ICMP6, 4, HG_TABLE_ICMP6);
+	else if (p->protocol == IPPROTO_SCTP)
+		is_good = parse_other_ports(p, HG_SCTP_HEADER);
+	else if (p->protocol == IPPROTO_UDPLITE)
+		is_good = parse_other_ports(p, sizeof(struct udphdr));
 	else if (p->protocol == IPPROTO_NONE)
 		p->transport = HG_L4_NONE;
 	return is_good ? HG_NEXT : hg_drop(p, HG_R_BAD_L4);

@@ -41,12 +41,11 @@ static __always_inline bool peer_is_for_us(const struct hg_pkt *p)
 /* Headers of fixed size, and a payload that is one whole frame of its type. */
 static __always_inline enum hg_verdict peer_check_length(struct hg_pkt *p, struct peer *peer)
 {
-	__u32 header = p->net == HG_NET_IP4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	const struct udphdr *udp = p->l3 + header;
+	const struct udphdr *udp = p->l4;
 	struct hg_wire_head *head = (void *)(udp + 1);
 	__u32 len;
 
-	if (p->l4 != (void *)udp || (void *)head + HG_WIRE_SHORT > p->end)
+	if ((void *)head + HG_WIRE_SHORT > p->end)
 		return hg_drop(p, HG_R_PEER_LENGTH);
 	len = p->l4_len - sizeof(*udp);
 	if (bpf_ntohs(udp->len) != p->l4_len || bpf_ntohs(head->length) != len)
@@ -112,8 +111,9 @@ static __always_inline enum hg_verdict peer_check_key(struct hg_pkt *p, struct p
 }
 
 /*
- * The functions that hash, and the one that obeys, are functions to the verifier
- * too: it walks through each once instead of once for every way that leads there.
+ * The functions that hash, the one that obeys and the stage itself are functions to the
+ * verifier too: it walks through each once instead of once for every way that leads there,
+ * and their stack is free again when the filter needs its own.
  * They take numbers, and find frame, key and maps again.
  */
 
@@ -297,14 +297,12 @@ static __always_inline enum hg_verdict peer_turn(struct hg_pkt *p, const struct 
 	return hg_tx(p, r->reason);
 }
 
-static __always_inline enum hg_verdict stage_peer(struct hg_pkt *p)
+static __always_inline enum hg_verdict peer_judge(struct hg_pkt *p)
 {
 	struct hg_lease_result result = {};
 	struct peer peer = {};
 	enum hg_verdict verdict;
 
-	if (!peer_is_for_us(p))
-		return HG_NEXT;
 	verdict = peer_check_length(p, &peer);
 	if (verdict == HG_NEXT)
 		verdict = peer_check_head(p, &peer);
@@ -321,6 +319,56 @@ static __always_inline enum hg_verdict stage_peer(struct hg_pkt *p)
 	if (result.answer)
 		return peer_turn(p, &peer, &result);
 	return hg_drop(p, result.reason);
+}
+
+/* Finds again what the parser knew. False: headers of other than the usual size. */
+static __always_inline bool peer_open(struct hg_pkt *p)
+{
+	__u32 ifindex = p->ctx->ingress_ifindex;
+	const struct iphdr *ip4;
+	const struct ipv6hdr *ip6;
+
+	p->data = (void *)(long)p->ctx->data;
+	p->end = (void *)(long)p->ctx->data_end;
+	p->port = bpf_map_lookup_elem(&hg_port, &ifindex);
+	p->l3 = p->data + (p->net_offset & HG_NET_OFFSETS);
+	if (!p->port || p->port->slot >= HG_SLOTS_MAX || p->data + sizeof(struct ethhdr) > p->end)
+		return false;
+	ip4 = p->l3;
+	ip6 = p->l3;
+	if (p->net == HG_NET_IP4) {
+		p->l4 = (void *)(ip4 + 1);
+		if (p->l4 > p->end || ip4->ihl != 5)
+			return false;
+		p->l4_len = bpf_ntohs(ip4->tot_len) - sizeof(*ip4);
+		return true;
+	}
+	p->l4 = (void *)(ip6 + 1);
+	if (p->l4 > p->end || ip6->nexthdr != IPPROTO_UDP)
+		return false;
+	p->l4_len = bpf_ntohs(ip6->payload_len);
+	return true;
+}
+
+/* Returns true for HG_TX, false for HG_DROP, and above that bit the reason. */
+__attribute__((noinline)) __u32 hg_peer_judge(struct xdp_md *ctx, __u32 net_offset, __u32 net,
+					      __u32 dst)
+{
+	struct hg_pkt p = { .ctx = ctx, .net_offset = net_offset, .net = net, .dst = dst };
+	enum hg_verdict verdict;
+
+	verdict = peer_open(&p) ? peer_judge(&p) : hg_drop(&p, HG_R_PEER_LENGTH);
+	return p.reason << 1 | (verdict == HG_TX);
+}
+
+static __always_inline enum hg_verdict stage_peer(struct hg_pkt *p)
+{
+	__u32 judged;
+
+	if (!peer_is_for_us(p))
+		return HG_NEXT;
+	judged = hg_peer_judge(p->ctx, p->net_offset, p->net, p->dst);
+	return judged & 1 ? hg_tx(p, judged >> 1) : hg_drop(p, judged >> 1);
 }
 
 #endif

@@ -10,6 +10,7 @@
 #ifndef HG_PKT_H
 #define HG_PKT_H
 
+#include "flow.h"
 #include "maps.h"
 #include "net.h"
 
@@ -52,12 +53,17 @@ struct hg_pkt {
 	enum hg_net net;
 	enum hg_transport transport;
 	bool is_fragment; /* any part of a fragmented packet */
+	bool is_exempt; /* the filter may not touch it */
 	__u8 protocol; /* of the transport, as in the IP header */
 	__u16 net_offset; /* of ARP or IP in the frame */
+	__u16 vlan; /* id of the outer tag, or HG_VLAN_NONE */
 	void *l3, *l4;
 	__u32 l4_len; /* of transport header and payload, as IP says */
-	__be16 sport, dport; /* TCP, UDP */
+	bool has_ports; /* TCP, UDP, SCTP, UDP-Lite */
 	__u8 icmp_type;
+	__be16 dport;
+	__be32 ports; /* both, as in the header */
+	__u32 detail; /* flags or type as of struct hg_flow */
 
 	enum hg_addr_kind dst; /* 0: not an address of ours */
 	__u32 dst_slot; /* of a VIP */
