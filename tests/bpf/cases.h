@@ -9,5 +9,7 @@ int cases_neighbour(void);
 int cases_peer(void);
 int cases_bounce(void);
 int cases_egress(void);
+int cases_filter(void);
+int cases_blocklist(void);
 
 #endif
