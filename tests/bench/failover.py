@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 
 from agents import Settings
+from figures import record
 from procs import LabError, wait_for
 from scenarios import CASES, measured, wait_steady
 from topology import VIP4
@@ -54,6 +55,7 @@ class Bench:
         self.say = say
         self.gaps = defaultdict(list)  # (case, stack) -> ms
         self.lost = defaultdict(list)
+        self.stalls = defaultdict(list)  # of the sender: the machine's fault, not the gateway's
         self.owners = defaultdict(list)
         self.failed = []
 
@@ -105,15 +107,16 @@ class Bench:
     def _keep(self, case, stack, report):
         self.gaps[case, stack].append(report["gap_ms"])
         self.lost[case, stack].append(report["lost"])
+        self.stalls[case, stack].append(report["stall_ms"])
         self.say(f"  {stack:24} {case:14} gap {report['gap_ms']:9.2f} ms, "
                  f"lost {report['lost']:6}, send stall {report['stall_ms']:.1f} ms")
 
     def records(self):
-        from figures import record
         found = []
         for (case, stack), gaps in self.gaps.items():
             more = {"lost_median": sorted(self.lost[case, stack])[len(gaps) // 2],
-                    "lost_max": max(self.lost[case, stack])}
+                    "lost_max": max(self.lost[case, stack]),
+                    "sender_stall_max_ms": max(self.stalls[case, stack])}
             if (case, stack) in self.owners:
                 more["arp_owners_max"] = max(self.owners[case, stack])
             name = f"{case}, {stack}"

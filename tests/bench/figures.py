@@ -16,7 +16,7 @@ def record(case, values, unit, peer=None, peer_name=None, **more):
     return {"case": case, "value": round(middle, 3), "unit": unit, "runs": len(values),
             "median": round(middle, 3), "max": round(max(values), 3),
             "peer": None if other is None else round(other, 3),
-            "ratio": round(other / middle, 2) if other is not None and middle else None,
+            "ratio": round(other / middle, 2) if other and middle else None,
             "peer_name": peer_name} | more
 
 
