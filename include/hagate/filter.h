@@ -157,7 +157,8 @@ struct hg_block {
 	__u32 source; /* enum hg_block_source */
 	__u32 prefixlen; /* in the tries: the key's, to look behind an entry whose time is over */
 };
-#define HG_BLOCKS_MAX 4194304
+/* The hash of each family takes 16 octets per place from the start, empty or not. */
+#define HG_BLOCKS_MAX 1048576
 #define HG_BLOCK_PREFIXES_MAX 1048576
 
 _Static_assert(sizeof(struct hg_bits) == 8 * (HG_BIT_WORDS + HG_BIT_SUMMARIES), "filter: hg_bits");
