@@ -3,20 +3,37 @@
  * allocated per line, and files that are sorted already are not sorted again. */
 #include "agent/filter/list.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MISTAKES_MAX 100 /* a file with more is another kind of file */
 
+/* Half an address as a number that sorts like its octets. */
+static uint64_t half(const uint8_t *octets)
+{
+	uint64_t value;
+
+	memcpy(&value, octets, sizeof(value));
+	return be64toh(value);
+}
+
 static int compare(const void *a, const void *b)
 {
 	const struct hg_ip *x = a, *y = b;
-	int order;
+	uint64_t p, q;
 
 	if (x->family != y->family)
-		return x->family < y->family ? -1 : 1;
-	order = memcmp(x->addr, y->addr, sizeof(x->addr));
-	return order ? order : x->prefix - y->prefix;
+		return x->family - y->family;
+	p = half(x->addr);
+	q = half(y->addr);
+	if (p == q) {
+		p = half(x->addr + 8);
+		q = half(y->addr + 8);
+	}
+	if (p != q)
+		return p < q ? -1 : 1;
+	return x->prefix - y->prefix;
 }
 
 bool hg_list_add(struct hg_list_build *build, const struct hg_ip *ip, struct hg_diag *diag,

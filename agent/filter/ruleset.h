@@ -12,13 +12,8 @@
 
 #include "agent/filter/rule.h"
 
-/*
- * The filter of a cluster.yaml alone; bits of in_on are indices of `names`. Whoever needs
- * the rest of the file as well takes hg_config_read_gateway(): one read, one state of
- * the files. 0 or -EINVAL.
- */
-int hg_ruleset_read(const char *cluster_path, const struct hg_rule_names *names,
-		    struct hg_ruleset **ret, FILE *out);
+/* A ruleset comes from hg_config_read_gateway() in agent/config.h: one read, one state of all
+ * files for the configuration, its hash and the rules. */
 void hg_ruleset_free(struct hg_ruleset *ruleset);
 
 /* A cluster.yaml (a name that ends in .yaml or .yml) as a whole, or a file of rules. With

@@ -241,33 +241,6 @@ static bool is_yaml(const char *path)
 	       (length > 4 && !strcmp(path + length - 4, ".yml"));
 }
 
-static int out_of_memory(const char *path, FILE *out)
-{
-	fprintf(out, "%s:1:1: error: out of memory\n", path);
-	return -EINVAL;
-}
-
-int hg_ruleset_read(const char *cluster_path, const struct hg_rule_names *names,
-		    struct hg_ruleset **ret, FILE *out)
-{
-	struct hg_ruleset_build build;
-	struct hg_config_file file;
-	const struct hg_yaml_node *key;
-	int error;
-
-	if (hg_build_begin(&build, cluster_path)) {
-		hg_build_end(&build, NULL, out);
-		return out_of_memory(cluster_path, out);
-	}
-	hg_build_set_ports(&build, names->port, names->port_count, false);
-	error = hg_config_file_open(&file, cluster_path);
-	key = error ? NULL : hg_yaml_find(file.yaml.root, "filter");
-	if (key)
-		hg_build_read(&build, &file.diag, key->next);
-	build.has_errors |= hg_config_file_close(&file, out) != 0;
-	return hg_build_end(&build, ret, out);
-}
-
 static int check_cluster(const char *path, FILE *out)
 {
 	struct hg_cluster_config cluster;
@@ -290,7 +263,8 @@ int hg_ruleset_check_file(const char *path, const struct hg_rule_names *names, F
 		return check_cluster(path, out);
 	if (hg_build_begin(&build, path)) {
 		hg_build_end(&build, NULL, out);
-		return out_of_memory(path, out);
+		fprintf(out, "%s:1:1: error: out of memory\n", path);
+		return -EINVAL;
 	}
 	if (names)
 		hg_build_set_ports(&build, names->port, names->port_count, false);

@@ -379,31 +379,6 @@ static void test_check_file(void **state)
 	ruleset_assert_said("rules:1:1: error: cannot be opened");
 }
 
-/* The filter alone, with the ports of the caller. */
-static void test_read_alone(void **state)
-{
-	static const char *const ports[] = { "x", "wan" };
-	const struct hg_rule_names names = { .port_count = 2, .port = ports };
-	FILE *out;
-
-	(void)state;
-	config_write_text("filter: { default: drop, rules: [drop in on wan] }\n");
-	out = ruleset_report();
-	assert_int_equal(hg_ruleset_read(fixture.path, &names, &ruleset, out), 0);
-	fclose(out);
-	ruleset_assert_silent();
-	assert_true(ruleset->is_default_drop);
-	assert_int_equal(ruleset->rule[0].in_on, 2);
-	hg_ruleset_free(ruleset);
-	config_write_text("filter: { rules: [drop in on lan] }\n");
-	out = ruleset_report();
-	ruleset = NULL;
-	assert_int_equal(hg_ruleset_read(fixture.path, &names, &ruleset, out), -EINVAL);
-	fclose(out);
-	assert_null(ruleset);
-	ruleset_assert_said(":1:30: error: unknown port 'lan'");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,7 +387,7 @@ int main(void)
 		cmocka_unit_test(test_many_mistakes), cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_list_mistakes), cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_large_lists),   cmocka_unit_test(test_many_rules),
-		cmocka_unit_test(test_check_file),    cmocka_unit_test(test_read_alone),
+		cmocka_unit_test(test_check_file),
 	};
 
 	return cmocka_run_group_tests(tests, config_fixture_setup, config_fixture_teardown);
