@@ -23,9 +23,10 @@
 
 #include "rig.h"
 
-#define SWAPS 60
-#define KILLS 40
+#define SWAPS 25
+#define KILLS 16
 #define APPLIERS 3
+#define APPLIES 4
 
 static struct rig *rig;
 
@@ -271,7 +272,7 @@ static pid_t start_applier(unsigned int first)
 	assert_true(pid >= 0);
 	if (pid)
 		return pid;
-	for (i = first; first < 2 || i < first + 10; i++)
+	for (i = first; first < 2 || i < first + APPLIES; i++)
 		rig_apply(rig, pair.set[i % 2], NULL);
 	_exit(0);
 }
@@ -318,7 +319,7 @@ static void appliers_wait_for_each_other(void **state)
 		assert_int_equal(status, 0);
 	}
 	assert_true(is_either());
-	assert_int_equal(words().generation, before + APPLIERS * 10); /* none was lost */
+	assert_int_equal(words().generation, before + APPLIERS * APPLIES); /* none was lost */
 }
 
 static void refuses_without_pins(void **state)

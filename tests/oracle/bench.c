@@ -58,6 +58,26 @@ static struct generated *ruleset(unsigned int count)
 	return g;
 }
 
+/* Each field of the packet satisfies every second rule, no rule is satisfied by all: every
+ * word of the vectors has to be visited, in vain. */
+static struct generated *worst_ruleset(unsigned int count)
+{
+	struct generated *g = generate_new(7, count);
+	struct hg_rule *rule;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		rule = &g->ruleset.rule[i];
+		*rule = (struct hg_rule){ .action = HG_RULE_DROP, .id = i + 1, .line = i + 1 };
+		rule->proto_count = 1;
+		rule->proto[0] = i % 2 ? 6 : 17;
+		rule->to.range_count = 1;
+		rule->to.range[0].first = i % 2 ? 0 : 32768;
+		rule->to.range[0].last = i % 2 ? 32767 : 65535;
+	}
+	return g;
+}
+
 static void hit(struct generated *g, const struct hg_rule *rule, struct packet *p)
 {
 	uint32_t any = generate_random(g), mask;
@@ -73,8 +93,8 @@ static void hit(struct generated *g, const struct hg_rule *rule, struct packet *
 	p->dport = rule->to.range[0].first;
 }
 
-enum kind { KIND_RANDOM, KIND_HIT, KINDS };
-static const char *const kind_name[KINDS] = { "random packet", "hits a random rule" };
+enum kind { KIND_RANDOM, KIND_HIT, KIND_WORST, KINDS };
+static const char *const kind_name[KINDS] = { "random packet", "hits a random rule", "worst case" };
 
 static void fill(struct generated *g, struct hg_flow *flow, enum kind kind)
 {
@@ -91,6 +111,10 @@ static void fill(struct generated *g, struct hg_flow *flow, enum kind kind)
 		p.proto = generate_below(g, 2) ? 6 : 17;
 		p.sport = generate_random(g);
 		p.dport = generate_random(g);
+		if (kind == KIND_WORST) {
+			p.proto = 6;
+			p.dport |= 0x8000;
+		}
 		if (kind == KIND_HIT)
 			hit(g, &g->ruleset.rule[generate_below(g, g->ruleset.rule_count)], &p);
 		flow_of(&p, &flow[i]);
@@ -127,6 +151,13 @@ static void bench(struct rig *rig, struct hg_flow *flow, unsigned int rules)
 	printf("%5u rules: compiled in %.1f ms, applied in %.1f ms, %u classes, %u nodes\n", rules,
 	       compiled - start, applied - compiled, set->class_count, set->node_count);
 	for (kind = 0; kind < KINDS; kind++) {
+		if (kind == KIND_WORST) {
+			hg_compile_free(set);
+			generate_free(g);
+			g = worst_ruleset(rules);
+			set = rig_compile(g);
+			rig_apply(rig, set, NULL);
+		}
 		fill(g, flow, kind);
 		printf("%5u rules: %-20s %4.0f ns\n", rules, kind_name[kind], median_ns(rig));
 	}
