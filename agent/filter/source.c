@@ -272,7 +272,8 @@ int hg_ruleset_check_file(const char *path, const struct hg_rule_names *names, F
 	build.names.list = names ? names->list : NULL;
 	build.names.list_count = names ? names->list_count : 0;
 	hg_build_read_rules(&build, path, NULL, NULL);
-	if (!build.has_errors && hg_ruleset_lockout(build.ruleset, NULL, text, sizeof(text)))
+	if (!build.has_errors && build.report &&
+	    hg_ruleset_lockout(build.ruleset, NULL, text, sizeof(text)))
 		fprintf(build.report, "%s:1:1: warning: %s\n", path, text);
 	return hg_build_end(&build, NULL, out);
 }

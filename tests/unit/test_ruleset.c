@@ -247,6 +247,52 @@ static void test_list_mistakes(void **state)
 	unlink(ruleset_beside("feed"));
 }
 
+/* [drop proto tcp,udp] is two rules to YAML, which is not what was meant. */
+static void test_brackets(void **state)
+{
+	const char *hint = "in brackets a comma ends a rule";
+
+	(void)state;
+	assert_int_equal(ruleset_read("  rules: [drop proto tcp,udp]\n"), -EINVAL);
+	ruleset_assert_said(":10:26: error: unknown action 'udp'");
+	ruleset_assert_said(hint);
+	assert_int_equal(ruleset_read("  rules: [accept,drop form 10.0.0.1]\n"), -EINVAL);
+	ruleset_assert_said("did you mean 'from'?");
+	assert_null(strstr(fixture.text, hint));
+	assert_int_equal(ruleset_read("  rules: [dorp]\n"), -EINVAL);
+	assert_null(strstr(fixture.text, hint));
+}
+
+/* So many files, and not one more; one that is not there counts. */
+static void test_includes(void **state)
+{
+	char text[2048] = "  include: [";
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 64; i++)
+		sprintf(text + strlen(text), "f%u, ", i);
+	strcat(text, "last]\n");
+	assert_int_equal(ruleset_read(text), -EINVAL);
+	ruleset_assert_said("error: more than 64 files");
+	assert_int_equal(config_count_errors(), 65);
+	for (i = 0; i < 64; i++) {
+		sprintf(text, "f%u", i);
+		ruleset_write(text, "# nothing\n");
+	}
+	strcpy(text, "  include: [");
+	for (i = 0; i < 64; i++)
+		sprintf(text + strlen(text), "%sf%u", i ? ", " : "", i);
+	strcat(text, "]\n");
+	ruleset_read_good(text);
+	assert_int_equal(ruleset->file_count, 65);
+	ruleset_drop();
+	for (i = 0; i < 64; i++) {
+		sprintf(text, "f%u", i);
+		unlink(ruleset_beside(text));
+	}
+}
+
 static void test_labels(void **state)
 {
 	(void)state;
@@ -386,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_places),	      cmocka_unit_test(test_yaml_places),
 		cmocka_unit_test(test_many_mistakes), cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_list_mistakes), cmocka_unit_test(test_labels),
+		cmocka_unit_test(test_brackets),      cmocka_unit_test(test_includes),
 		cmocka_unit_test(test_large_lists),   cmocka_unit_test(test_many_rules),
 		cmocka_unit_test(test_check_file),
 	};

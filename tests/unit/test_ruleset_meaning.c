@@ -82,6 +82,11 @@ static void test_lockout(void **state)
 		{ "  default: drop\n  rules: [accept in on lan to port 22]\n", "to 10.2.0.2" },
 		{ "  default: drop\n  rules: [accept from ::/0 to port 22]\n", "to 10.1.0.2" },
 		{ "  default: drop\n  rules: [accept to vip port 22]\n", "to 10.1.0.2" },
+		{ "  default: drop\n  rules: [accept to ::/0 port 22]\n", "to 10.1.0.2" },
+		{ "  default: drop\n  rules: [accept to 10.1.0.4/30 port 22]\n", "to 10.1.0.2" },
+		{ "  default: drop\n  rules: [accept to 10.0.0.0/8 port 22]\n", NULL },
+		{ "  rules: [drop in on lan]\n", "tcp/22 to 10.1.0.2" },
+		{ "  rules: [accept in on lan, accept from 10.0.0.0/8 port 5, drop]\n", NULL },
 		{ "  default: drop\nfailsafe: []\n", "is shut, also to you" },
 		{ "  rules: [accept to port 22, drop]\nfailsafe: [22, 443]\n", "tcp/443 to" },
 	};
