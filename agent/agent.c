@@ -298,28 +298,26 @@ static int add_sources(struct hg_agent *agent)
 /* --- start ------------------------------------------------------------------------- */
 
 /* One agent per run directory. The lock dies with the process and is not passed on to
- * the worker, which may outlive it for a moment. */
-static const char *lock_run(void *context, const struct hg_setup *setup)
+ * its children, which may outlive it for a moment. */
+static int lock_run(const char *run)
 {
-	static char text[PATH_MAX + 128];
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[PATH_MAX + 16];
-	int fd;
+	int err, fd;
 
-	(void)context;
-	mkdir(setup->node.run, 0755);
-	snprintf(path, sizeof(path), "%s/hagated.lock", setup->node.run);
+	mkdir(run, 0755);
+	snprintf(path, sizeof(path), "%s/hagated.lock", run);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		snprintf(text, sizeof(text), "%s: %s", path, strerror(errno));
-		return text;
-	}
-	if (!fcntl(fd, F_SETLK, &whole))
-		return NULL; /* the descriptor stays open */
-	close(fd);
-	snprintf(text, sizeof(text), "another hagated runs with %s: stop it, or set `paths.run`",
-		 setup->node.run);
-	return text;
+	if (fd >= 0 && !fcntl(fd, F_SETLK, &whole))
+		return 0; /* the descriptor stays open */
+	err = -errno;
+	if (fd < 0)
+		hg_error("%s: %s", path, strerror(-err));
+	else
+		hg_error("another hagated runs with %s: stop it, or set `paths.run`", run);
+	if (fd >= 0)
+		close(fd);
+	return err;
 }
 
 static int read_store(struct hg_agent *agent, bool *ret_is_maintenance)
@@ -410,14 +408,42 @@ static void take_part(struct hg_agent *agent, bool is_maintenance)
 	if (is_maintenance)
 		hg_elector_event(agent, HG_EV_MAINTENANCE_ON);
 	hg_port_judge(agent);
+	hg_peer_send_hello(agent);
 }
 
+/* 0 also when the file is wrong: setup says how. */
+static int lock_by_file(const char *node_path)
+{
+	struct hg_node_config *node = malloc(sizeof(*node));
+	FILE *nowhere = fopen("/dev/null", "w");
+	int err = 0;
+
+	if (!node || !nowhere)
+		err = -ENOMEM;
+	else if (!hg_config_read_node(node_path, node, nowhere))
+		err = lock_run(node->run);
+	if (nowhere)
+		fclose(nowhere);
+	free(node);
+	return err;
+}
+
+/* In a child too, though nobody is served yet: what a large ruleset needs of memory
+ * would stay with this process, which locks all it has. */
 static int run_setup(struct hg_agent *agent)
 {
+	pid_t pid;
+	int err = lock_by_file(agent->node_path);
+
 	agent->setup = hg_setup_new();
-	if (!agent->setup)
-		return -ENOMEM;
-	hg_setup_run(agent->node_path, agent->setup, lock_run, agent);
+	if (!err && !agent->setup)
+		err = -ENOMEM;
+	if (!err)
+		err = hg_setup_fork(agent->node_path, agent->setup, NULL, NULL, &pid);
+	if (err)
+		return err;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 	fputs(agent->setup->diagnostics, stderr); /* warnings too */
 	return agent->setup->err;
 }

@@ -88,6 +88,7 @@ struct hg_agent {
 	struct hg_elect elect;
 	struct hg_session session;
 	struct hg_health health;
+	bool is_judged; /* no HELLO before: it would call this node unfit */
 	uint64_t hurried_at; /* last HELLO out of turn for a new session */
 	struct hg_key cluster_key, session_key[2];
 	struct hg_agent_port port[HG_SLOTS_MAX];

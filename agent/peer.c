@@ -197,7 +197,7 @@ void hg_peer_send_hello(struct hg_agent *agent)
 {
 	struct hg_session_hello session;
 
-	if (!agent->peer)
+	if (!agent->peer || !agent->is_judged)
 		return;
 	hg_session_echo(&agent->session, &session);
 	for (unsigned int slot = 0; slot < agent->port_count; slot++)
@@ -378,7 +378,7 @@ void hg_peer_on_event(void *context, const struct hg_event *event)
 static void describe_peer(struct hg_agent *agent, char *ret, size_t size)
 {
 	*ret = '\0';
-	if (!agent->peer || hg_peer_is_heard(agent) || agent->elect.state == HG_EL_LISTEN)
+	if (!agent->peer || hg_peer_is_heard(agent))
 		return;
 	if (agent->obs.is_wrong_key)
 		snprintf(ret, size,
@@ -396,6 +396,8 @@ void hg_peer_slow_tick(struct hg_agent *agent)
 {
 	char fault[sizeof(agent->peer_fault)];
 
+	if (agent->elect.state == HG_EL_LISTEN && !hg_peer_is_heard(agent))
+		return; /* too early to say */
 	describe_peer(agent, fault, sizeof(fault));
 	if (strcmp(fault, agent->peer_fault)) {
 		memcpy(agent->peer_fault, fault, sizeof(fault));

@@ -329,6 +329,7 @@ void hg_port_judge(struct hg_agent *agent)
 		facts.is_peer_misbound |= is_heard && port->hello.flags & HG_HELLO_F_MISBOUND;
 	}
 	agent->health = hg_health_judge(&facts);
+	agent->is_judged = true;
 	if (agent->health.score == agent->elect.health &&
 	    agent->health.is_fit == agent->elect.is_fit)
 		return;

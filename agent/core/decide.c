@@ -154,10 +154,11 @@ static void consider_isolation(const struct hg_elect *el, const struct hg_obs *o
 			       struct hg_decision *d)
 {
 	struct hg_span left = hg_time_since(obs->lease_until, el->now);
+	struct hg_span own = hg_view_own_lease(el, obs);
 
-	if (hg_view_may_renew(el) && left.ns <= el->config.lease.ns / 2) {
+	if (hg_view_may_renew(el) && left.ns <= own.ns / 2) {
 		d->has_renew = true;
-		d->until = hg_time_add(el->now, el->config.lease);
+		d->until = hg_time_add(el->now, own);
 	}
 	if (d->why != HG_WHY_NONE || !el->config.has_peer)
 		return;

@@ -267,7 +267,7 @@ static struct hg_time holder_deadline(const struct hg_elect *el, const struct hg
 				      struct hg_time due)
 {
 	struct hg_time lease = hg_view_lease(el, obs);
-	uint64_t half = el->config.lease.ns / 2;
+	uint64_t half = hg_view_own_lease(el, obs).ns / 2;
 
 	due = sooner(el, due, lease);
 	if (hg_view_may_renew(el) && lease.ns > half)

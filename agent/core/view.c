@@ -3,6 +3,7 @@
  * Pure predicates; every formula about time in the election stands here once.
  *
  *   listen     lease + 3 intervals; 3 HELLOs at least while none was ever heard
+ *   own lease  lease; 200 ms when the peer was not heard for so long
  *   silence    last REQUEST (or CLAIM answered) + lease
  *   safe       last grant + lease * (1 + 2 * drift) + margin
  *   patience   2 leases + 10 intervals; also the life of a claim that needs an answer
@@ -11,6 +12,7 @@
 #include "view.h"
 
 #define HELLOS_FRESH 3
+#define ALONE_LEASE HG_MS(200)
 
 struct hg_span hg_view_times(struct hg_span span, uint64_t factor)
 {
@@ -92,6 +94,16 @@ bool hg_view_may_renew(const struct hg_elect *el)
 	if (el->is_bound)
 		return false;
 	return el->config.isolation == HG_ISOLATION_CONTINUE || el->is_alone;
+}
+
+/* While the peer is heard, or was a moment ago, no longer than a granted one: the peer
+ * counts on it. A peer that nobody hears listens for three HELLOs before it claims, so
+ * a longer lease ends well before that, and a late agent costs no outage. */
+struct hg_span hg_view_own_lease(const struct hg_elect *el, const struct hg_obs *obs)
+{
+	bool is_settled = el->is_alone && hg_time_since(el->now, obs->heard).ns >= ALONE_LEASE.ns;
+
+	return is_settled && el->config.lease.ns < ALONE_LEASE.ns ? ALONE_LEASE : el->config.lease;
 }
 
 bool hg_view_is_succession(const struct hg_elect *el, const struct hg_obs *obs, enum hg_why why)

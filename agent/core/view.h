@@ -44,6 +44,8 @@ bool hg_view_may_serve_alone(const struct hg_elect *el, enum hg_why why);
 
 /* May renew its own lease without grants. */
 bool hg_view_may_renew(const struct hg_elect *el);
+/* How long a lease is that a holder gives itself; it does so from half of it on. */
+struct hg_span hg_view_own_lease(const struct hg_elect *el, const struct hg_obs *obs);
 
 /* A claim for this reason follows directly on a holder that had grants of ours, so that
  * nobody else can be claiming at the same time. */

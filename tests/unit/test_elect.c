@@ -37,7 +37,25 @@ static void test_alone(void **context)
 			 "1305.000 CLAIM\n"
 			 "1310.000 serve<1330.000 announce add REQUEST HELLO "
 			 "claiming>active:alone\n"
-			 "1315.000 REQUEST\n");
+			 "1315.000 renew<1515.000 REQUEST\n");
+}
+
+/* A holder whom nobody hears may be late by more than a lease; one that is heard may not. */
+static void test_own_lease(void **context)
+{
+	(void)context;
+	rig_into(&rig, HG_EL_ACTIVE);
+	rig.is_granted = false;
+	rig.obs.heard = rig.now;
+	rig_run(&rig, 1200);
+	assert_true(rig.obs.lease_until.ns <= rig.now.ns + rig.config.lease.ns);
+	rig_run(&rig, 1400);
+	assert_true(rig.obs.lease_until.ns > rig.now.ns + 5 * rig.config.lease.ns / 2);
+	rig.obs.heard = rig.now; /* it is back: the next lease must be granted */
+	rig_run(&rig, 1620);
+	rig.obs.heard = rig.now;
+	assert_true(rig.obs.lease_until.ns <= rig.now.ns + 200000000);
+	assert_int_equal(rig.el.state, HG_EL_ACTIVE);
 }
 
 static void test_without_peer(void **context)
@@ -51,7 +69,7 @@ static void test_without_peer(void **context)
 	rig_expect(&rig, "1000.000 remove off>listen:started\n"
 			 "1035.000 epoch=0x501 listen>claiming:alone\n"
 			 "1035.000 serve<1055.000 announce add claiming>active:alone\n"
-			 "1045.000 renew<1065.000\n");
+			 "1040.000 renew<1240.000\n");
 	rig_run(&rig, 3000);
 	assert_int_equal(rig.el.state, HG_EL_ACTIVE);
 }
@@ -387,7 +405,7 @@ static void test_late_claimant_waits_for_answer(void **context)
 	rig_expect(&rig, "");
 	rig_run(&rig, 1441);
 	rig_expect(&rig, "1430.100 serve<1450.100 announce add claiming>active:silence\n"
-			 "1440.100 renew<1460.100\n");
+			 "1435.100 renew<1635.100\n");
 }
 
 static void test_peer_appears_while_claiming(void **context)
@@ -422,6 +440,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_alone),
 		TEST(test_without_peer),
+		TEST(test_own_lease),
 		TEST(test_adoption),
 		TEST(test_no_adoption),
 		TEST(test_modes),
