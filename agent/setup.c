@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <signal.h>
 #include <unistd.h>
 
+#include "agent/child.h"
 #include "agent/filter/compile.h"
 #include "agent/filter/ruleset.h"
 #include "agent/keyfile.h"
@@ -147,13 +146,11 @@ int hg_setup_fork(const char *node_path, struct hg_setup *setup, hg_setup_veto_f
 	setup->err = -ECANCELED; /* stands when the child dies before it is done */
 	snprintf(setup->diagnostics, sizeof(setup->diagnostics),
 		 "the child that reads the files and loads the programs died\n");
-	pid = fork();
+	pid = hg_child_fork("hagated-setup", -1);
 	if (pid < 0)
-		return -errno;
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		return pid;
+	if (!pid)
 		_exit(hg_setup_run(node_path, setup, veto, context) ? 1 : 0);
-	}
 	*ret_pid = pid;
 	return 0;
 }

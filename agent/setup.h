@@ -4,11 +4,11 @@
  * files, read the key, compile the filter, load the programs, put the filter in force,
  * find the NICs, attach.
  *
- * At start it runs in hagated itself, before anything is served; the filter is in force
- * before the first program is on a NIC. Later (reload, a NIC that appeared) it runs in a
- * child, so that hagated never waits: the child replaces the programs through the pinned
- * links and leaves its result in shared memory. Wrong files change nothing: programs and
- * rules are only touched after all files parsed.
+ * It runs in a child, so that hagated never waits and never grows: at start, when the
+ * filter is in force before the first program is on a NIC, and later (reload, a NIC that
+ * appeared), when the programs are replaced through the pinned links. The result is left
+ * in shared memory. Wrong files change nothing: programs and rules are only touched after
+ * all files parsed.
  */
 #ifndef HG_SETUP_H
 #define HG_SETUP_H

@@ -11,13 +11,21 @@
  * group `hagate` where it exists); the others need uid 0 or the uid of the agent itself
  * (SO_PEERCRED).
  *
- * command      argument                 answer
+ * command       argument                answer
  * status                                {"ok":true,"status":{... contract ...}}
  * ports                                 {"ok":true,"ports":[...]}
  * events       "follow":bool            a line each: {"seq":n,"time":"RFC3339","type":...}
  * handover                              when done: {"ok":true,"text":...}
  * maintenance  "on":bool                {"ok":true,"text":...}
- * reload                                {"ok":true,"text":...} or ok:false with "diagnostics"
+ * reload                                {"ok":true,"text":...} or ok:false; "diagnostics"
+ * filter-show                           {"ok":true,"filter":{"rules":[...],...}}
+ * filter-block  "address", "ttl_s",     {"ok":true,"text":...}
+ *               "source"
+ * filter-block  "bulk":true, "ttl_s",   the request is followed by a line per address or
+ *               "source"                prefix and the end of sending; then the answer
+ * filter-unblock "address"              {"ok":true,"text":...}
+ * filter-blocked "limit":n              {"ok":true,"blocked":[...],"total":n}
+ * filter-trace  "packet":text           {"ok":true,"trace":{...}}
  * version                               {"ok":true,"version":...}
  */
 #ifndef HAGATE_CONTROL_H
