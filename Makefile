@@ -70,7 +70,7 @@ FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help deps check unit check-bpf check-netns check-arch check-format fuzz format \
-	analyze asan bench oracle demo lab lab-down install uninstall clean man verifier
+	analyze asan bench oracle filter-soak demo lab lab-down install uninstall clean man verifier
 
 all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) ## build everything; the programs are in build/bin
 
@@ -191,6 +191,9 @@ analyze: all ## clang-tidy, cppcheck and shellcheck
 
 bench: all ## hagate and keepalived through the same faults, ns per packet, idle cost (root)
 	$(Q)$(PYTHON) tests/bench/bench.py
+
+filter-soak: all ## 10,000 rules swapped 1,000 times under full traffic; SOAK_SWAPS, SOAK_SECONDS (root)
+	$(Q)$(PYTHON) tests/bench/filter_soak.py
 
 demo: ## two gateways, two hypervisors, real faults, the measured outage (root)
 	$(Q)packaging/deps.sh --quiet

@@ -8,6 +8,7 @@ import struct
 BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM = 1, 2, 3
 BPF_MAP_GET_NEXT_KEY, BPF_PROG_LOAD, BPF_OBJ_GET = 4, 5, 7
 BPF_PROG_TEST_RUN, BPF_PROG_GET_FD_BY_ID, BPF_OBJ_GET_INFO_BY_FD = 10, 13, 15
+BPF_MAP_GET_FD_BY_ID = 14
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -82,6 +83,11 @@ class Map:
     def clear(self):
         for raw in self._raw_keys():
             self._call(BPF_MAP_DELETE_ELEM, raw, None)
+
+
+def map_fd(number):
+    """A file descriptor of a map, by its id."""
+    return _bpf(BPF_MAP_GET_FD_BY_ID, struct.pack("=III", number, 0, 0))
 
 
 def program_fd(number):

@@ -7,6 +7,7 @@ from contextlib import suppress
 from socket import AF_INET, SOCK_DGRAM, socket
 
 from procs import entered
+from topology import NET4
 from traffic import ECHO_PORT
 
 
@@ -22,21 +23,24 @@ def filter_yaml(rules=(), default="accept", lists=(), include=()):
     return "\n".join(lines) + "\n"
 
 
-ACCEPTED = (f"accept proto udp to any port {ECHO_PORT} label \"there\"",
-            f"accept proto udp from any port {ECHO_PORT} label \"back\"")
+LAN, WAN = (f"{NET4[segment]}.0/24" for segment in ("lan", "wan"))
+ACCEPTED = (f"accept proto udp from {LAN} to {WAN} port {ECHO_PORT} label \"there\"",
+            f"accept proto udp from {WAN} port {ECHO_PORT} to {LAN} label \"back\"")
 
 
-def _other(number, salt):
-    """A rule about addresses that nobody has, another one for each number and salt."""
-    return (f"drop proto udp from 172.{16 + salt}.{number >> 8}.{number & 255} "
-            f"to 172.31.{number & 255}.0/24 port {1000 + number % 60000}")
+def _other(number, which):
+    """A rule about addresses that nobody has: those of one ruleset lie before the lab's,
+    those of the other behind, so that everything has other numbers in the two."""
+    net = (172, 9)[which]
+    return (f"drop proto udp from {net}.16.{number >> 8}.{number & 255} "
+            f"to {net}.31.{number & 255}.0/24 port {1000 + number % 60000}")
 
 
 def mixture(count, which):
     """Ruleset 0 or 1 of a pair whose mixtures drop the echo traffic.
 
-    Both accept it, by rules at different places, and drop everything else: the classes
-    of one with the rules of the other lead to a rule that drops, or to the default.
+    Both accept it, by rules at different places, and drop everything else. Whichever map
+    is taken from the other ruleset, it leads to a rule that drops, or to the default.
     """
     rules = [_other(number, which) for number in range(count - len(ACCEPTED))]
     place = count // 4 if which == 0 else 3 * count // 4

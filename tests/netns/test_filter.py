@@ -2,6 +2,7 @@
 """The filter as an operator has it: rules, blocklist, commands, and what must not happen
 while they change."""
 import json
+import os
 import random
 import re
 import socket
@@ -9,7 +10,7 @@ import time
 
 import pytest
 from agents import Settings
-from bpfmap import Map
+from bpfmap import Map, map_fd
 from procs import BUILD, entered, in_ns, run, wait_for
 from rulesets import ACCEPTED, Stray, filter_yaml, mixture
 from scenarios import wait_steady
@@ -315,6 +316,25 @@ def test_no_packet_is_judged_by_a_mixture(lab, start):
         assert stray.received == 0 and stray.sent > 0
         assert after["generation"] == generation + swaps
         assert rule_of(first, "there")["packets"] >= counted + report["sent"] - 5
+
+
+@pytest.mark.parametrize("part", ["hg_f_rule", "hg_f_bits", "hg_f_trie", "hg_f_table"])
+def test_a_mixture_would_show(lab, start, part):
+    """What the test above looks for, made by hand: one map of the rules before."""
+    texts = [filter_yaml(mixture(300, which), "drop") for which in (0, 1)]
+    first, _ = start(settings(texts[0]))
+    outer = Map(first.pin / part, "=I", "=I")
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        generation = shown(first)["generation"]
+        right = outer.read((generation & 1,))[0]
+        old = map_fd(right)  # goes on to live
+        put([first], texts[1])
+        wait_steady(echo)
+        outer.write((generation + 1 & 1,), (old,))
+        wait_for(lambda: not echo.is_flowing(), 2, "the mixture to show")
+    os.close(old)
+    outer.close()
 
 
 def test_failover_during_a_swap(lab, start):
