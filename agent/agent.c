@@ -49,14 +49,14 @@ static int on_worker(sd_event_source *source, int fd, uint32_t revents, void *co
 
 	(void)fd;
 	(void)revents;
-	if (!hg_worker_process(agent->worker))
-		sd_event_source_set_io_events(source, hg_worker_events(agent->worker));
-	return 0;
+	if (hg_worker_process(agent->worker))
+		return sd_event_source_set_enabled(source, SD_EVENT_OFF); /* lost */
+	return sd_event_source_set_io_events(source, hg_worker_events(agent->worker));
 }
 
 int hg_agent_submit(struct hg_agent *agent, const struct hg_job *job)
 {
-	int err = hg_worker_submit(agent->worker, job, NULL);
+	int err = agent->worker ? hg_worker_submit(agent->worker, job, NULL) : -EPIPE;
 
 	if (agent->worker_io)
 		sd_event_source_set_io_events(agent->worker_io, hg_worker_events(agent->worker));
@@ -144,10 +144,12 @@ static int start_worker(struct hg_agent *agent)
 
 static void restart_worker(struct hg_agent *agent)
 {
+	struct hg_job job = { .type = HG_JOB_STORE_FLAG };
 	int err;
 
 	agent->worker_io = sd_event_source_disable_unref(agent->worker_io);
-	agent->old_worker = hg_worker_free(agent->worker);
+	if (agent->worker)
+		agent->old_worker = hg_worker_free(agent->worker);
 	agent->worker = NULL;
 	agent->is_reserving = false;
 	err = start_worker(agent);
@@ -156,6 +158,10 @@ static void restart_worker(struct hg_agent *agent)
 		return;
 	}
 	agent->is_worker_lost = false;
+	job.is_on = agent->elect.is_maintenance;
+	hg_agent_submit(agent, &job);
+	for (unsigned int slot = 0; slot < agent->port_count; slot++)
+		hg_vips_set_port(agent, slot); /* filters and groups that were asked for */
 	if (hg_state_serves(agent->maps.state, hg_now().ns))
 		hg_vips_add(agent);
 	else
@@ -173,11 +179,16 @@ static void on_neigh(void *context, const struct hg_netlink_neigh *neigh, bool i
 		hg_neigh_learn(agent->neigh, slot, neigh, is_deleted);
 }
 
-static void on_overrun(void *context)
+void hg_agent_list(struct hg_agent *agent)
 {
 	struct hg_job job = { .type = HG_JOB_LIST };
 
-	hg_agent_submit(context, &job);
+	hg_agent_submit(agent, &job);
+}
+
+static void on_overrun(void *context)
+{
+	hg_agent_list(context);
 }
 
 static const struct hg_netlink_handlers netlink_handlers = {
@@ -185,6 +196,8 @@ static const struct hg_netlink_handlers netlink_handlers = {
 	.on_address = hg_vips_on_address,
 	.on_neigh = on_neigh,
 	.on_overrun = on_overrun,
+	.on_sync_begin = hg_port_on_sync_begin,
+	.on_sync_end = hg_port_on_sync_end,
 };
 
 static int on_netlink(sd_event_source *source, int fd, uint32_t revents, void *context)
@@ -225,6 +238,7 @@ static void reserve_epochs(struct hg_agent *agent)
 static int on_slow(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct hg_agent *agent = context;
+	uint64_t now = hg_now().ns / 1000;
 
 	if (agent->is_worker_lost)
 		restart_worker(agent);
@@ -236,8 +250,10 @@ static int on_slow(sd_event_source *source, uint64_t usec, void *context)
 	hg_filter_slow_tick(agent);
 	hg_port_judge(agent);
 	reserve_epochs(agent);
-	sd_event_source_set_time(source, usec + HG_SLOW_TICK_MS * 1000);
-	return 0;
+	usec += HG_SLOW_TICK_MS * 1000;
+	if (usec <= now)
+		usec = now + HG_SLOW_TICK_MS * 1000; /* after a pause: one tick, not all of them */
+	return sd_event_source_set_time(source, usec);
 }
 
 static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
@@ -336,6 +352,8 @@ static int read_store(struct hg_agent *agent, bool *ret_is_maintenance)
 	if (err)
 		hg_warning("%s/epoch: %s: epochs are not remembered over a restart", dir,
 			   strerror(-err));
+	if (err)
+		agent->epoch_reserved = counter; /* so that it is tried again */
 	agent->epoch_first = counter;
 	err = hg_store_read_maintenance(dir, ret_is_maintenance);
 	if (err && err != -ENOENT)
@@ -484,6 +502,8 @@ out:
 	if (err < 0)
 		hg_error("hagated stops: %s", strerror(-err));
 	hg_control_free(agent->control);
+	if (agent->worker)
+		hg_worker_wait(agent->worker, 2000); /* what is to be remembered is written */
 	hg_worker_free(agent->worker);
 	hg_setup_free(agent->setup);
 	return err;

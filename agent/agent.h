@@ -38,11 +38,13 @@
 
 struct hg_agent_port {
 	const char *name;
+	char own_name[HG_WIRE_NAME_LEN]; /* outlives the configuration that `name` is in */
 	const struct hg_node_port *node; /* node.yaml */
 	const struct hg_cluster_port *cluster; /* cluster.yaml */
 	unsigned int index; /* of `cluster`, and of node addresses there */
 	struct hg_nic nic;
 	bool has_nic, is_attached;
+	bool is_listed; /* seen since hg_port_on_sync_begin() */
 	bool is_misbound; /* the node's address of this port is on another NIC */
 	int heartbeat_err; /* -errno of opening the socket, 0 when open */
 	char misbound_on[IF_NAMESIZE];
@@ -88,6 +90,7 @@ struct hg_agent {
 	struct hg_elect elect;
 	struct hg_session session;
 	struct hg_health health;
+	bool is_config_other; /* the peer's last HELLO had another hash */
 	bool is_judged; /* no HELLO before: it would call this node unfit */
 	uint64_t hurried_at; /* last HELLO out of turn for a new session */
 	struct hg_key cluster_key, session_key[2];
@@ -112,8 +115,10 @@ struct hg_agent {
 	struct hg_setup *next; /* reload under way */
 	sd_event_source *setup_child;
 	struct hg_control_request *reload;
+	bool is_link_changed; /* while it ran */
 	bool is_setup_again; /* something changed while it ran */
-	char peer_fault[256], store_fault[256];
+	char peer_fault[256], store_fault[256], config_fault[256];
+	uint64_t retried_at; /* setup for a NIC that may have appeared */
 	struct hg_tasks tasks;
 	struct hg_blocks *blocks;
 	uint64_t expire_at; /* when the blocklist is cleared next */
@@ -124,6 +129,7 @@ struct hg_time hg_now(void);
 
 /* agent.c */
 int hg_agent_run(const char *node_path);
+void hg_agent_list(struct hg_agent *agent); /* asks for links and addresses anew */
 int hg_agent_submit(struct hg_agent *agent, const struct hg_job *job); /* to the worker */
 void hg_agent_note(struct hg_agent *agent, enum hg_history_type type, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -140,6 +146,7 @@ void hg_peer_send_hello(struct hg_agent *agent);
 void hg_peer_on_event(void *context, const struct hg_event *event);
 void hg_peer_slow_tick(struct hg_agent *agent);
 bool hg_peer_is_heard(const struct hg_agent *agent);
+bool hg_peer_has_agent(const struct hg_agent *agent);
 
 /* port.c */
 int hg_port_init(struct hg_agent *agent);
@@ -151,6 +158,8 @@ bool hg_port_is_peer_heard(const struct hg_agent *agent, unsigned int slot);
 void hg_port_judge(struct hg_agent *agent); /* health, told to the election on change */
 void hg_port_set_map(struct hg_agent *agent, unsigned int slot);
 int hg_port_by_ifindex(const struct hg_agent *agent, int ifindex); /* slot or -1 */
+void hg_port_on_sync_begin(void *context);
+void hg_port_on_sync_end(void *context);
 void hg_port_on_link(void *context, const struct hg_netlink_link *link, bool is_deleted);
 
 /* vips.c */

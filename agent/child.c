@@ -66,6 +66,7 @@ static void enter(pid_t parent, const char *name, int keep)
 	/* Before PDEATHSIG: a change of credentials may clear that. */
 	raise_capabilities();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_DUMPABLE, 0); /* the cluster key is in memory */
 	if (getppid() != parent) /* it died before the line above */
 		_exit(1);
 	prctl(PR_SET_NAME, name);

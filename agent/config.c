@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/filter/ruleset.h"
+#include "agent/keyfile.h"
 
 void hg_config_done(struct hg_cluster_config *cluster)
 {
@@ -44,7 +45,9 @@ int hg_config_check(const char *node_path, FILE *out)
 	struct hg_node_config *node = malloc(sizeof(*node));
 	struct hg_cluster_config cluster;
 	struct hg_ruleset *ruleset;
-	int error = -EINVAL;
+	unsigned char key[HG_KEYFILE_LEN];
+	struct hg_error text = { "" };
+	int error = -EINVAL, key_error;
 
 	if (!node) {
 		fprintf(out, "%s:1:1: error: out of memory\n", node_path);
@@ -57,10 +60,16 @@ int hg_config_check(const char *node_path, FILE *out)
 		error = 0;
 		goto out;
 	}
+	key_error = hg_keyfile_read(node->key, key, &text);
+	if (key_error)
+		fprintf(out, "%s\n", text.text);
+	else
+		hg_keyfile_wipe(key);
 	error = hg_config_read_gateway(node->cluster, node, &cluster, &ruleset, out);
 	if (!error) {
 		hg_config_done(&cluster);
 		hg_ruleset_free(ruleset);
+		error = key_error ? -EINVAL : 0;
 	}
 out:
 	free(node);

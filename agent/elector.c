@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "agent.h"
 #include "log.h"
@@ -122,7 +121,6 @@ static void on_transition(struct hg_agent *agent, const struct hg_action *act)
 	hg_notice("%s (epoch 0x%016" PRIx64 ")", event.text, event.epoch);
 	hg_control_broadcast(agent->control,
 			     hg_status_event(hg_history_add(&agent->history, &event)));
-	sd_notifyf(0, "STATUS=%s: %s", to, why_text[event.why]);
 }
 
 static void on_handover_done(struct hg_agent *agent, const struct hg_action *act)

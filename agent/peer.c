@@ -16,6 +16,8 @@
 #define PEER_HEARD_NS (500ull * 1000 * 1000)
 #define HURRY_NS (6ull * 1000 * 1000)
 #define HURRY_MAX_NS (200ull * 1000 * 1000)
+#define OLD_SESSION_NS (10ull * 1000 * 1000 * 1000)
+#define SILENT_AGENT_NS (1000ull * 1000 * 1000)
 #define PEER_INDEX 0 /* version 1 */
 
 bool hg_peer_is_heard(const struct hg_agent *agent)
@@ -23,6 +25,12 @@ bool hg_peer_is_heard(const struct hg_agent *agent)
 	uint64_t heard = agent->maps.peer[PEER_INDEX].heard;
 
 	return agent->peer && heard && hg_now().ns < heard + PEER_HEARD_NS;
+}
+
+/* Its data path may answer without an agent; HELLO does not come then. */
+bool hg_peer_has_agent(const struct hg_agent *agent)
+{
+	return agent->elect.has_hello && hg_now().ns < agent->elect.hello_at.ns + SILENT_AGENT_NS;
 }
 
 /* --- keys ----------------------------------------------------------------------- */
@@ -288,6 +296,8 @@ static void on_hello(struct hg_agent *agent, const struct hg_event *event)
 	teach_mac(agent, event->slot, hello.mac);
 	hello.port_name[sizeof(hello.port_name) - 1] = '\0';
 	hello.software[sizeof(hello.software) - 1] = '\0';
+	agent->is_config_other = memcmp(hello.config, agent->setup->cluster.hash,
+					sizeof(hello.config)) != 0;
 	agent->port[event->slot].hello = hello;
 	agent->port[event->slot].hello_at = event->at;
 	hg_port_judge(agent); /* before the election hears of a consent */
@@ -373,13 +383,37 @@ void hg_peer_on_event(void *context, const struct hg_event *event)
 	}
 }
 
+/* An older session's key is of no use once the newer one is known to work, and may hang
+ * on a cluster key that was changed since. */
+static void forget_old_session(struct hg_agent *agent)
+{
+	static const struct hg_key none;
+	const struct hg_session *session = &agent->session;
+	unsigned int old = session->current == 0;
+
+	if (session->current == HG_SESSION_NONE || !session->is_confirmed ||
+	    !agent->session_key[old].id || hg_now().ns < session->installed_at.ns + OLD_SESSION_NS)
+		return;
+	if (!hg_maps_set_key(&agent->maps, HG_KEY_SESSION0 + old, &none))
+		agent->session_key[old] = none;
+}
+
 /* --- slow tick ---------------------------------------------------------------------- */
 
 static void describe_peer(struct hg_agent *agent, char *ret, size_t size)
 {
 	*ret = '\0';
-	if (!agent->peer || hg_peer_is_heard(agent))
+	if (!agent->peer)
 		return;
+	if (hg_peer_is_heard(agent)) {
+		if (!hg_peer_has_agent(agent))
+			snprintf(
+				ret, size,
+				"%s's data path answers, but its agent is dead or hangs; look there: "
+				"systemctl status hagated",
+				agent->peer->name);
+		return;
+	}
 	if (agent->obs.is_wrong_key)
 		snprintf(ret, size,
 			 "wrong key: frames come from %s's address, but not under this cluster's "
@@ -390,6 +424,23 @@ static void describe_peer(struct hg_agent *agent, char *ret, size_t size)
 			 "%s is not heard on any port: it is off, its agent never ran, or all "
 			 "segments between the nodes are cut",
 			 agent->peer->name);
+}
+
+static void describe_config(struct hg_agent *agent)
+{
+	bool is_other = agent->peer && agent->is_config_other && hg_peer_has_agent(agent);
+
+	if (is_other == !!*agent->config_fault)
+		return;
+	agent->config_fault[0] = '\0';
+	if (is_other)
+		snprintf(
+			agent->config_fault, sizeof(agent->config_fault),
+			"cluster.yaml or a file it names differs from %s's: make them the same and "
+			"run `hagate reload` on both",
+			agent->peer->name);
+	hg_agent_note(agent, HG_HISTORY_CONFIG, "%s",
+		      is_other ? agent->config_fault : "configuration is the same on both nodes");
 }
 
 void hg_peer_slow_tick(struct hg_agent *agent)
@@ -404,6 +455,8 @@ void hg_peer_slow_tick(struct hg_agent *agent)
 		hg_agent_note(agent, HG_HISTORY_PEER, "%s%s", *fault ? fault : agent->peer->name,
 			      *fault ? "" : " is heard");
 	}
+	describe_config(agent);
+	forget_old_session(agent);
 	if (agent->elect.state == HG_EL_ACTIVE && agent->peer)
 		send_neighbours(agent);
 }

@@ -12,6 +12,7 @@
 
 /* A port counts as heard, or as miswired, for so long after the last frame. */
 #define HEARD_NS (500ull * 1000 * 1000)
+#define RETRY_NS (1000ull * 1000 * 1000) /* between two setups for a missing NIC */
 #define WIRING_NS (2ull * 1000 * 1000 * 1000)
 
 int hg_port_by_ifindex(const struct hg_agent *agent, int ifindex)
@@ -29,8 +30,19 @@ bool hg_port_is_peer_heard(const struct hg_agent *agent, unsigned int slot)
 	return heard && hg_now().ns < heard + HEARD_NS;
 }
 
+/* What is known of a port stays known when the files are read again. */
+static void carry_over(const struct hg_agent_port *was, struct hg_agent_port *port)
+{
+	port->hello = was->hello;
+	port->hello_at = was->hello_at;
+	port->stray = was->stray;
+	port->stray_peer = was->stray_peer;
+	memcpy(port->fault, was->fault, sizeof(port->fault));
+}
+
 int hg_port_init(struct hg_agent *agent)
 {
+	static struct hg_agent_port old[HG_SLOTS_MAX]; /* too large for the stack */
 	const struct hg_setup *setup = agent->setup;
 	int self = hg_cluster_find_node(&setup->cluster, setup->node.node);
 
@@ -38,6 +50,7 @@ int hg_port_init(struct hg_agent *agent)
 		return -EINVAL;
 	agent->self = &setup->cluster.node[self];
 	agent->peer = setup->cluster.node_count > 1 ? &setup->cluster.node[!self] : NULL;
+	memcpy(old, agent->port, sizeof(old));
 	memset(agent->port, 0, sizeof(agent->port));
 	agent->port_count = setup->node.port_count;
 	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
@@ -51,6 +64,10 @@ int hg_port_init(struct hg_agent *agent)
 		port->index = index;
 		port->cluster = &setup->cluster.port[index];
 		hg_heartbeat_init(&port->heartbeat);
+		for (unsigned int was = 0; was < HG_SLOTS_MAX; was++)
+			if (!strcmp(old[was].own_name, port->name))
+				carry_over(&old[was], port);
+		snprintf(port->own_name, sizeof(port->own_name), "%s", port->name);
 	}
 	return 0;
 }
@@ -60,6 +77,11 @@ void hg_port_done(struct hg_agent *agent)
 	for (unsigned int slot = 0; slot < agent->port_count; slot++)
 		hg_heartbeat_close(&agent->port[slot].heartbeat);
 	hg_port_forget_filters(agent);
+	for (unsigned int slot = 0; slot < HG_SLOTS_MAX; slot++) {
+		static const uint8_t no_mac[6];
+
+		hg_announce_set_port(agent->announce, slot, 0, no_mac, NULL, 0);
+	}
 }
 
 /* Addresses or NICs changed: what may be learnt is worked out again when needed. */
@@ -120,8 +142,7 @@ void hg_port_bind(struct hg_agent *agent, unsigned int slot, const struct hg_set
 
 /* --- what netlink says ------------------------------------------------------------ */
 
-static void on_nic_gone(struct hg_agent *agent, unsigned int slot,
-			const struct hg_netlink_link *link)
+static void on_nic_gone(struct hg_agent *agent, unsigned int slot, const char *ifname)
 {
 	struct hg_agent_port *port = &agent->port[slot];
 
@@ -129,8 +150,8 @@ static void on_nic_gone(struct hg_agent *agent, unsigned int slot,
 	hg_heartbeat_close(&port->heartbeat);
 	hg_neigh_forget(agent->neigh, slot);
 	port->has_nic = port->is_attached = port->nic.has_link = false;
-	snprintf(port->trouble, sizeof(port->trouble), "NIC %s is gone; attach it again",
-		 link->name);
+	snprintf(port->trouble, sizeof(port->trouble), "NIC %.15s is gone; attach it again",
+		 ifname);
 	hg_vips_set_port(agent, slot);
 	hg_port_judge(agent);
 }
@@ -144,6 +165,7 @@ static void on_nic_changed(struct hg_agent *agent, unsigned int slot,
 	bool is_link_changed = port->nic.has_link != link->has_link;
 	bool was_up = port->nic.is_up;
 
+	port->is_listed = true;
 	if (is_renamed)
 		hg_notice("port %s: NIC %s is called %s now", port->name, port->nic.ifname,
 			  link->name);
@@ -162,27 +184,64 @@ static void on_nic_changed(struct hg_agent *agent, unsigned int slot,
 		hg_port_judge(agent);
 }
 
+static bool may_be_missing(const struct hg_agent_port *port, const struct hg_netlink_link *link)
+{
+	if (port->has_nic)
+		return false;
+	switch (port->node->nic.by) {
+	case HG_NIC_BY_MAC:
+		return !memcmp(port->node->nic.mac, link->mac, sizeof(link->mac));
+	case HG_NIC_BY_NAME:
+		return !strcmp(port->node->nic.text, link->name);
+	case HG_NIC_BY_PATH:
+		return true; /* only setup can tell */
+	}
+	return false;
+}
+
+static void on_nic_appeared(struct hg_agent *agent, const struct hg_netlink_link *link)
+{
+	uint64_t now = hg_now().ns;
+
+	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
+		if (!may_be_missing(&agent->port[slot], link) || now < agent->retried_at + RETRY_NS)
+			continue;
+		agent->retried_at = now;
+		hg_reload_start(agent, NULL);
+		return;
+	}
+}
+
 void hg_port_on_link(void *context, const struct hg_netlink_link *link, bool is_deleted)
 {
 	struct hg_agent *agent = context;
 	int slot = hg_port_by_ifindex(agent, link->ifindex);
 
-	if (slot >= 0 && is_deleted) {
-		on_nic_gone(agent, slot, link);
-		return;
-	}
-	if (slot >= 0) {
+	agent->is_link_changed |= agent->next != NULL;
+	if (slot >= 0 && is_deleted)
+		on_nic_gone(agent, slot, link->name);
+	else if (slot >= 0)
 		on_nic_changed(agent, slot, link);
-		return;
-	}
-	if (is_deleted)
-		return;
-	for (unsigned int i = 0; i < agent->port_count; i++) {
-		if (agent->port[i].has_nic)
-			continue;
-		hg_reload_start(agent, NULL); /* a NIC appeared: it may be the missing one */
-		return;
-	}
+	else if (!is_deleted)
+		on_nic_appeared(agent, link);
+}
+
+/* A whole list: what it does not name is gone. */
+void hg_port_on_sync_begin(void *context)
+{
+	struct hg_agent *agent = context;
+
+	for (unsigned int slot = 0; slot < agent->port_count; slot++)
+		agent->port[slot].is_listed = false;
+}
+
+void hg_port_on_sync_end(void *context)
+{
+	struct hg_agent *agent = context;
+
+	for (unsigned int slot = 0; slot < agent->port_count; slot++)
+		if (agent->port[slot].has_nic && !agent->port[slot].is_listed)
+			on_nic_gone(agent, slot, agent->port[slot].nic.ifname);
 }
 
 /* --- faults ----------------------------------------------------------------------- */

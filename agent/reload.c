@@ -27,6 +27,11 @@ static const char *veto_fixed(void *context, const struct hg_setup *next)
 		return "`paths` changed: restart hagated for that";
 	if (memcmp(agent->setup->key, next->key, sizeof(next->key)))
 		return "the cluster key changed: restart hagated on both nodes for that";
+	if (agent->peer && next->cluster.node_count > 1 &&
+	    next->cluster.node[!self].id != agent->peer->id)
+		return "the peer's id changed: restart hagated on both nodes for that";
+	if (agent->setup->cluster.heartbeat_port != next->cluster.heartbeat_port)
+		return "`heartbeat_port` changed: restart hagated on both nodes for that";
 	if (agent->setup->cluster.node_count != next->cluster.node_count)
 		return "the number of nodes changed: restart hagated for that";
 	return NULL;
@@ -62,11 +67,12 @@ static void answer_success(struct hg_agent *agent, struct hg_control_request *re
 static void adopt(struct hg_agent *agent, struct hg_setup *next)
 {
 	struct hg_setup *old = agent->setup;
-	bool is_active = hg_state_serves(agent->maps.state, hg_now().ns);
-	int err;
+	int was[HG_SLOTS_MAX] = { 0 }, err;
 
-	if (is_active)
+	if (agent->elect.has_addresses)
 		hg_vips_remove_missing(agent, next);
+	for (unsigned int slot = 0; slot < agent->port_count; slot++)
+		was[slot] = agent->port[slot].has_nic ? agent->port[slot].nic.ifindex : 0;
 	hg_port_done(agent);
 	agent->setup = next;
 	err = hg_port_init(agent);
@@ -76,13 +82,20 @@ static void adopt(struct hg_agent *agent, struct hg_setup *next)
 		hg_error("reload: %s", strerror(-err));
 	for (unsigned int slot = 0; slot < agent->port_count; slot++)
 		hg_port_bind(agent, slot, &next->port[slot]);
+	for (unsigned int slot = 0; slot < HG_SLOTS_MAX; slot++)
+		if (was[slot] && hg_port_by_ifindex(agent, was[slot]) < 0)
+			hg_maps_delete_port(&agent->maps, was[slot]);
 	hg_vips_sync_maps(agent);
 	hg_setup_free(old);
 	hg_elector_event(agent, HG_EV_CONFIG);
 	hg_port_judge(agent);
-	if (is_active) {
+	if (hg_state_serves(agent->maps.state, hg_now().ns)) {
 		hg_vips_add(agent);
 		hg_vips_announce(agent);
+	}
+	if (agent->is_link_changed) { /* what the child saw may be old */
+		agent->is_link_changed = false;
+		hg_agent_list(agent);
 	}
 }
 
@@ -92,7 +105,8 @@ static int on_setup_done(sd_event_source *source, const siginfo_t *info, void *c
 	struct hg_setup *next = agent->next;
 	struct hg_control_request *req = agent->reload;
 
-	(void)info;
+	if (!next->err && (info->si_code != CLD_EXITED || info->si_status))
+		next->err = -ECANCELED;
 	agent->next = NULL;
 	agent->setup_child = sd_event_source_disable_unref(source);
 	if (next->err) {

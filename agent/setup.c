@@ -75,18 +75,46 @@ static int read_files(const char *node_path, struct hg_setup *setup,
 	return err;
 }
 
-static void attach_ports(struct hg_loader *loader, struct hg_setup *setup)
+/* All NICs first: one that another port had is handed over before it is attached. */
+static void find_nics(struct hg_setup *setup, struct hg_loader_place *ret)
 {
 	for (unsigned int slot = 0; slot < setup->node.port_count; slot++) {
 		const struct hg_node_port *port = &setup->node.port[slot];
-		struct hg_setup_port *ret = &setup->port[slot];
+		struct hg_setup_port *found = &setup->port[slot];
 		struct hg_error error = { "" };
 
-		ret->err = hg_nic_find(&port->nic, &ret->nic, &error);
-		ret->has_nic = !ret->err;
-		if (!ret->err)
-			ret->err = hg_loader_attach(loader, port->name, ret->nic.ifindex, port->xdp,
-						    &error);
+		found->err = hg_nic_find(&port->nic, &found->nic, &error);
+		for (unsigned int i = 0; !found->err && i < slot; i++)
+			if (ret[i].ifindex == found->nic.ifindex) {
+				found->err = -EEXIST;
+				snprintf(error.text, sizeof(error.text),
+					 "%s is the NIC of port %s already", found->nic.ifname,
+					 ret[i].port);
+			}
+		found->has_nic = !found->err;
+		snprintf(found->text, sizeof(found->text), "%.255s", error.text);
+		ret[slot] = (struct hg_loader_place){ .port = port->name };
+		if (found->err)
+			ret[slot].ifindex = found->err == -ENODEV ? 0 : HG_NIC_UNKNOWN;
+		else
+			ret[slot].ifindex = found->nic.ifindex;
+	}
+}
+
+static void attach_ports(struct hg_loader *loader, struct hg_setup *setup)
+{
+	struct hg_loader_place places[HG_SLOTS_MAX];
+	struct hg_error error = { "" };
+
+	find_nics(setup, places);
+	hg_loader_settle(loader, places, setup->node.port_count, &error); /* attaching fails too */
+	for (unsigned int slot = 0; slot < setup->node.port_count; slot++) {
+		struct hg_setup_port *ret = &setup->port[slot];
+
+		if (!ret->has_nic)
+			continue;
+		ret->err = hg_loader_attach(loader, places[slot].port, ret->nic.ifindex,
+					    setup->node.port[slot].xdp, &error);
 		snprintf(ret->text, sizeof(ret->text), "%.255s", ret->err ? error.text : "");
 	}
 }
@@ -119,23 +147,26 @@ int hg_setup_run(const char *node_path, struct hg_setup *setup, hg_setup_veto_fn
 	struct hg_ruleset *ruleset = NULL;
 	struct hg_compiled *compiled = NULL;
 	const char *refusal;
+	int err;
 
 	if (!out)
 		return setup->err = -errno;
-	setup->err = read_files(node_path, setup, &ruleset, out);
-	refusal = setup->err || !veto ? NULL : veto(context, setup);
+	err = read_files(node_path, setup, &ruleset, out);
+	refusal = err || !veto ? NULL : veto(context, setup);
 	if (refusal) {
 		fprintf(out, "%s: %s\n", node_path, refusal);
-		setup->err = -EPERM;
+		err = -EPERM;
 	}
-	if (!setup->err)
-		setup->err = hg_setup_compile(setup, ruleset, &compiled, out);
-	if (!setup->err)
-		setup->err = load(setup, ruleset, compiled, out);
+	if (!err)
+		err = hg_setup_compile(setup, ruleset, &compiled, out);
+	if (!err)
+		err = load(setup, ruleset, compiled, out);
 	hg_compile_free(compiled);
 	hg_ruleset_free(ruleset);
+	if (!ftell(out))
+		setup->diagnostics[0] = '\0'; /* nothing to say: fmemopen leaves what was there */
 	fclose(out);
-	return setup->err;
+	return setup->err = err; /* last: until here a child that dies has failed */
 }
 
 int hg_setup_fork(const char *node_path, struct hg_setup *setup, hg_setup_veto_fn veto,

@@ -177,15 +177,16 @@ static json_t *json_peer(struct hg_agent *agent)
 		if (port->hello_at && json_is_null(software))
 			software = json_sprintf("%.*s", HG_WIRE_NAME_LEN, port->hello.software);
 	}
-	return json_pack("{s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:i,s:o,s:o}", "node", agent->peer->name,
-			 "role", has_hello && is_reachable ? role_name(hello->role) : "unknown",
-			 "epoch", json_epoch(has_hello ? hello->epoch : 0), "reachable",
-			 is_reachable, "agent_age_ms",
-			 is_reachable ? json_integer(peer->agent_age / 1000000) : json_null(),
-			 "rtt_us", is_reachable && rtt ? json_integer(rtt / 1000) : json_null(),
-			 "health", has_hello ? json_integer(hello->health) : json_null(),
-			 "priority", (int)agent->peer->priority, "software", software,
-			 "why_unreachable", json_text(agent->peer_fault));
+	return json_pack(
+		"{s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:i,s:o,s:o}", "node", agent->peer->name, "role",
+		is_reachable && hg_peer_has_agent(agent) ? role_name(hello->role) : "unknown",
+		"epoch", json_epoch(has_hello ? hello->epoch : 0), "reachable", is_reachable,
+		"agent_age_ms",
+		is_reachable ? json_integer(peer->agent_age / 1000000) : json_null(), "rtt_us",
+		is_reachable && rtt ? json_integer(rtt / 1000) : json_null(), "health",
+		has_hello ? json_integer(hello->health) : json_null(), "priority",
+		(int)agent->peer->priority, "software", software, "why_unreachable",
+		json_text(agent->peer_fault));
 }
 
 static json_t *json_vips(struct hg_agent *agent)
@@ -210,7 +211,8 @@ static json_t *json_vips(struct hg_agent *agent)
 static json_t *json_faults(struct hg_agent *agent)
 {
 	json_t *array = json_array();
-	const char *const general[] = { agent->peer_fault, agent->store_fault };
+	const char *const general[] = { agent->peer_fault, agent->config_fault,
+					agent->store_fault };
 
 	for (unsigned int i = 0; i < sizeof(general) / sizeof(general[0]); i++)
 		if (*general[i])

@@ -181,28 +181,57 @@ void hg_vips_remove(struct hg_agent *agent)
 	submit_addresses(agent, HG_JOB_ADDRESSES_REMOVE);
 }
 
-/* A reload: takes those off the NICs that the next configuration does not have. */
+/* Where the next configuration puts an address: the NIC, 0 nowhere. */
+static int next_ifindex(const struct hg_setup *next, unsigned int index)
+{
+	for (unsigned int p = 0; p < next->cluster.port_count; p++) {
+		const struct hg_cluster_port *port = &next->cluster.port[p];
+
+		if (index < port->vip_first || index >= port->vip_first + port->vip_count)
+			continue;
+		for (unsigned int slot = 0; slot < next->node.port_count; slot++)
+			if (!strcmp(next->node.port[slot].name, port->name))
+				return next->port[slot].has_nic ? next->port[slot].nic.ifindex : 0;
+	}
+	return 0;
+}
+
+static int compare_placed(const void *a, const void *b)
+{
+	const struct hg_worker_address *x = a, *y = b;
+
+	if (x->ifindex != y->ifindex)
+		return x->ifindex < y->ifindex ? -1 : 1;
+	return compare_ip(&x->ip, &y->ip);
+}
+
+/* A reload: takes those off the NICs that the next configuration does not have there. */
 void hg_vips_remove_missing(struct hg_agent *agent, const struct hg_setup *next)
 {
-	const struct hg_cluster_config *cluster = &agent->setup->cluster;
-	struct hg_worker_address *list = calloc(cluster->vip_count + 1, sizeof(*list));
+	unsigned int count = agent->setup->cluster.vip_count, stays = next->cluster.vip_count;
+	struct hg_worker_address *gone = calloc(count + 1, sizeof(*gone));
+	struct hg_worker_address *kept = calloc(stays + 1, sizeof(*kept));
 	struct hg_job job = { .type = HG_JOB_ADDRESSES_REMOVE };
 
-	for (unsigned int i = 0; list && i < cluster->vip_count; i++) {
+	for (unsigned int i = 0; kept && i < stays; i++)
+		kept[i] = (struct hg_worker_address){ next_ifindex(next, i), next->vip[i] };
+	if (kept)
+		qsort(kept, stays, sizeof(*kept), compare_placed);
+	for (unsigned int i = 0; gone && kept && i < count; i++) {
 		const struct hg_vip *vip = &agent->vip[i];
-		unsigned int j = 0;
+		struct hg_worker_address was = { .ip = *vip->ip };
 
-		while (j < next->cluster.vip_count && compare_ip(vip->ip, &next->vip[j]))
-			j++;
-		if (j == next->cluster.vip_count && vip->slot < agent->port_count)
-			list[job.addresses.count++] = (struct hg_worker_address){
-				agent->port[vip->slot].nic.ifindex, *vip->ip
-			};
+		if (vip->slot >= agent->port_count || !agent->port[vip->slot].has_nic)
+			continue;
+		was.ifindex = agent->port[vip->slot].nic.ifindex;
+		if (!bsearch(&was, kept, stays, sizeof(was), compare_placed))
+			gone[job.addresses.count++] = was;
 	}
-	job.addresses.list = list;
+	job.addresses.list = gone;
 	if (job.addresses.count)
 		hg_agent_submit(agent, &job);
-	free(list);
+	free(gone);
+	free(kept);
 }
 
 bool hg_vips_vmac(const struct hg_agent *agent, unsigned int slot, uint8_t ret[6])
