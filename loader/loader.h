@@ -60,6 +60,18 @@ const struct hg_maps *hg_loader_maps(struct hg_loader *loader);
 int hg_loader_attach(struct hg_loader *loader, const char *port, int ifindex, enum hg_xdp_mode mode,
 		     struct hg_error *error);
 
+/* Where the ports are to be, all of them, before they are attached one by one. */
+#define HG_NIC_UNKNOWN (-1)
+struct hg_loader_place {
+	const char *port;
+	int ifindex; /* 0: it has no NIC; HG_NIC_UNKNOWN: its link stays where it is */
+};
+
+/* Gives each link of an earlier agent the name of the port that its NIC belongs to now,
+ * while the gate stays on the NIC; removes programs from all other NICs. */
+int hg_loader_settle(struct hg_loader *loader, const struct hg_loader_place *places, size_t count,
+		     struct hg_error *error);
+
 /* Removes programs of one port. Safe when there is nothing. */
 int hg_loader_detach(struct hg_loader *loader, const char *port, struct hg_error *error);
 
