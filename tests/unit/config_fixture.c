@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -20,6 +21,7 @@ int config_fixture_setup(void **state)
 	if (!mkdtemp(fixture.dir))
 		return -1;
 	snprintf(fixture.path, sizeof(fixture.path), "%s/test.yaml", fixture.dir);
+	snprintf(fixture.key, sizeof(fixture.key), "%s/test.key", fixture.dir);
 	return 0;
 }
 
@@ -27,6 +29,7 @@ int config_fixture_teardown(void **state)
 {
 	(void)state;
 	unlink(fixture.path);
+	unlink(fixture.key);
 	free(fixture.text);
 	return rmdir(fixture.dir);
 }
@@ -38,6 +41,17 @@ void config_write(const char *octets, size_t size)
 	assert_non_null(file);
 	assert_int_equal(fwrite(octets, 1, size, file), size);
 	assert_int_equal(fclose(file), 0);
+}
+
+void config_write_key(unsigned int mode)
+{
+	FILE *file = fopen(fixture.key, "w");
+
+	assert_non_null(file);
+	for (int i = 0; i < 64; i++)
+		fputc('a', file);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(chmod(fixture.key, mode), 0);
 }
 
 void config_write_text(const char *text)

@@ -13,7 +13,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct config_fixture {
-	char dir[32], path[64];
+	char dir[32], path[64], key[64];
 	char *text; /* reported by the last read */
 	size_t size;
 	struct hg_node_config node;
@@ -28,6 +28,8 @@ int config_fixture_teardown(void **state);
 
 void config_write(const char *octets, size_t size);
 void config_write_text(const char *text);
+/* A key file at fixture.key. */
+void config_write_key(unsigned int mode);
 int config_read_node(const char *path);
 int config_read_cluster(const char *path, const struct hg_node_config *self);
 /* The file of the fixture is read without an error, or the test fails with it. */

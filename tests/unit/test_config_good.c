@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -326,10 +325,11 @@ static void test_check(void **state)
 
 	(void)state;
 	assert_non_null(null);
+	config_write_key(0600);
 	snprintf(text, sizeof(text),
-		 "node: gw1\nkey: /k\nmode: member\ncluster: %s/none.yaml\nports:\n"
+		 "node: gw1\nkey: %s\nmode: member\ncluster: %s/none.yaml\nports:\n"
 		 "  lan: { name: a }\n  wan: { name: b }\n  ha: { name: c }\n",
-		 fixture.dir);
+		 fixture.key, fixture.dir);
 	config_write_text(text);
 	assert_int_equal(hg_config_check(fixture.path, null), -EINVAL);
 	/* a node that joins has no cluster.yaml yet */
@@ -341,11 +341,14 @@ static void test_check(void **state)
 	cluster = realpath(CONFIG_DATA "cluster.yaml", NULL);
 	assert_non_null(cluster);
 	snprintf(text, sizeof(text),
-		 "node: gw1\nkey: /k\nmode: join\ncluster: %s\nports:\n"
+		 "node: gw1\nkey: %s\nmode: join\ncluster: %s\nports:\n"
 		 "  lan: { name: a }\n  wan: { name: b }\n  ha: { name: c }\n",
-		 cluster);
+		 fixture.key, cluster);
 	config_write_text(text);
 	assert_int_equal(hg_config_check(fixture.path, null), 0);
+	config_write_key(0644); /* others may read it */
+	assert_int_equal(hg_config_check(fixture.path, null), -EINVAL);
+	config_write_key(0600);
 	memcpy(strstr(text, "ha:"), "hb:", 3);
 	config_write_text(text);
 	assert_int_equal(hg_config_check(fixture.path, null), -EINVAL);
