@@ -224,10 +224,17 @@ def cmd_up(args):
     except BaseException:
         lab.down()
         raise
+    hagate = BUILD / "bin" / "hagate"
     print(f"The lab stands: namespaces {', '.join(lab.ns(n) for n in NODES)}\n"
-          f"Files in {lab.tmp}, pins in {lab.pin}\n"
-          f"Try: {sys.argv[0]} exec hB ping -c3 10.2.0.100\n"
-          f"     {sys.argv[0]} status")
+          f"Files (gw1/, gw2/: node.yaml, cluster.yaml, log, run) in {lab.tmp}\n"
+          f"Pins in {lab.pin}/gw1 and gw2. Try:\n"
+          f"  {hagate} --run {lab.tmp}/gw1/run status      # also: ports, events, handover\n"
+          f"  {sys.argv[0]} exec hB ping -i 0.01 10.2.0.100     # traffic through the gateway\n"
+          f"  pgrep -af 'hagated --node {lab.tmp}'      # kill -STOP or -9 one of them\n"
+          f"  {sys.argv[0]} exec gw1 {BUILD}/bin/hagated --node {lab.tmp}/gw1/node.yaml  # again\n"
+          f"  bpftool map dump pinned {lab.pin}/gw1/hg_state\n"
+          f"  {sys.argv[0]} status                      # both gateways\n"
+          f"  {sys.argv[0]} down")
     return 0
 
 

@@ -84,7 +84,7 @@ def test_killed_at_any_moment_then_works(box):
         box.assert_loaded("lan", "wan")
         programs = bpftool("prog", "show", "id", box.port("lan")["xdp_id"])
         assert box.map_id("hg_state") in programs["map_ids"], f"SEED={seed} turn {turn}"
-    assert killed >= 20 and made >= 5, f"SEED={seed}: {killed} killed, {made} anew"
+    assert killed >= 5 and made >= 5, f"SEED={seed}: {killed} killed, {made} anew"
     box.load("detach")
     box.assert_clean()
 
