@@ -286,6 +286,29 @@ def test_trace_names_the_rule(lab, start):
     assert "decides" in first.command("filter", "trace", "to vip port 443").stdout
 
 
+KINDS = [("proto udp", "proto udp"), ("proto tcp flags F/FSRPAUEW", "flags F"),
+         ("proto icmp icmp-type echo-request", "proto icmp"),
+         ("proto icmp icmp-type 3", "proto icmp icmp-type 3"),
+         ("proto icmp6 icmp-type echo-reply", "proto icmp6 icmp-type echo-reply"),
+         ("proto sctp from 192.0.2.9 port 7 to 192.0.2.8 port 9",
+          "proto sctp from 192.0.2.9 port 7 to 192.0.2.8 port 9"),
+         ("proto udplite to any port 6", "proto udplite to 198.51.100.3 port 6"),
+         ("from 198.51.100.0/24 fragment", "from 198.51.100.9 fragment"),
+         ("from 2001:db8:7::/48 fragment", "from 2001:db8:7::9 fragment"),
+         ("proto tcp to 2001:db8::7 port 443", "proto tcp to 2001:db8::7 port 443"),
+         ("vlan 77", "vlan 77"), ("in on ha to 10.7.0.1", "in on ha to 10.7.0.1"),
+         ("proto gre", "proto gre"), ("from 192.0.2.77", "from 192.0.2.77")]
+
+
+def test_trace_makes_packets_of_every_kind(start):
+    """Each meets its own rule, and only that."""
+    first, _ = start(settings(filter_yaml([f"drop {rule}" for rule, _ in KINDS])))
+    for number, (rule, packet) in enumerate(KINDS, 1):
+        found = trace(first, packet)
+        assert (found["decided_by"], found["reason"]) == (number, "filter-rule"), (rule, found)
+    assert trace(first, "proto tcp flags SA")["decided_by"] is None
+
+
 def test_trace_is_exact_under_traffic(lab, start):
     first, _ = start(settings(filter_yaml(ACCEPTED, "drop")))
     with Echo(lab, "hB") as echo:
