@@ -296,13 +296,18 @@ static void read_tree(struct hg_diag *diag, struct hg_cluster_build *build,
 static void warn_lockout(struct hg_diag *diag, const struct hg_cluster_build *build)
 {
 	const struct hg_yaml_node *filter = hg_yaml_find(build->root, "filter");
+	const struct hg_ruleset *ruleset = build->filter.ruleset;
 	char text[256];
 
-	if (!filter || hg_diag_has_errors(diag) || build->filter.has_errors ||
-	    !hg_ruleset_lockout(build->filter.ruleset, &build->config, text, sizeof(text)))
+	if (!filter || hg_diag_has_errors(diag) || build->filter.has_errors)
 		return;
-	hg_diag_warning(diag, filter->at, "%s", text);
-	hg_diag_hint(diag, "accept it by a rule, so that this does not depend on 'failsafe'");
+	if (hg_ruleset_lockout(ruleset, &build->config, text, sizeof(text))) {
+		hg_diag_warning(diag, filter->at, "%s", text);
+		hg_diag_hint(diag,
+			     "accept it by a rule, so that this does not depend on 'failsafe'");
+	}
+	if (hg_ruleset_drops_heartbeats(ruleset, &build->config, text, sizeof(text)))
+		hg_diag_warning(diag, filter->at, "%s", text);
 }
 
 static int read_file(const char *path, const struct hg_node_config *node,

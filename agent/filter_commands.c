@@ -162,7 +162,8 @@ json_t *hg_filter_warnings(struct hg_agent *agent)
 {
 	json_t *array = json_array();
 
-	if (agent->setup->filter.lockout[0])
-		json_array_append_new(array, json_string(agent->setup->filter.lockout));
+	for (unsigned int i = 0; i < HG_SETUP_WARNINGS; i++)
+		if (agent->setup->filter.warning[i][0])
+			json_array_append_new(array, json_string(agent->setup->filter.warning[i]));
 	return array;
 }

@@ -26,11 +26,15 @@ struct hg_setup_port {
 	bool has_nic;
 };
 
+#define HG_SETUP_WARNINGS 2
+#define HG_SETUP_WARNING_LEN 256
+
 /* The filter that is in force since. */
 struct hg_setup_filter {
 	uint32_t generation, kept, rule_count; /* kept: rules whose counters go on */
 	bool is_default_drop;
-	char lockout[256]; /* whom only the failsafe lets in, "": nobody */
+	/* sentences, "": none: whom only the failsafe lets in; rules against heartbeats */
+	char warning[HG_SETUP_WARNINGS][HG_SETUP_WARNING_LEN];
 };
 
 struct hg_setup {

@@ -91,8 +91,9 @@ static json_t *json_filter(const struct hg_setup *setup, const struct hg_ruleset
 	names.names.list_count = ruleset->list_count;
 	for (unsigned int i = 0; i < ruleset->rule_count; i++)
 		json_array_append_new(rules, json_rule(ruleset, &names.names, &ruleset->rule[i]));
-	if (filter->lockout[0])
-		json_array_append_new(warnings, json_string(filter->lockout));
+	for (unsigned int i = 0; i < HG_SETUP_WARNINGS; i++)
+		if (filter->warning[i][0])
+			json_array_append_new(warnings, json_string(filter->warning[i]));
 	return json_pack("{s:I,s:I,s:s,s:o,s:o,s:o}", "generation", (json_int_t)filter->generation,
 			 "applied", (json_int_t)time(NULL), "default",
 			 ruleset->is_default_drop ? "drop" : "accept", "rules", rules, "lists",
@@ -132,6 +133,15 @@ static int store(const struct hg_setup *setup, const struct hg_ruleset *ruleset)
 	return err;
 }
 
+static void warn(struct hg_setup *setup, const struct hg_ruleset *ruleset)
+{
+	char(*warning)[HG_SETUP_WARNING_LEN] = setup->filter.warning;
+
+	memset(warning, 0, sizeof(setup->filter.warning));
+	hg_ruleset_lockout(ruleset, &setup->cluster, warning[0], sizeof(warning[0]));
+	hg_ruleset_drops_heartbeats(ruleset, &setup->cluster, warning[1], sizeof(warning[1]));
+}
+
 int hg_setup_apply(struct hg_setup *setup, const struct hg_ruleset *ruleset,
 		   const struct hg_compiled *compiled, FILE *out)
 {
@@ -148,8 +158,7 @@ int hg_setup_apply(struct hg_setup *setup, const struct hg_ruleset *ruleset,
 	filter->kept = result.kept;
 	filter->rule_count = ruleset->rule_count;
 	filter->is_default_drop = ruleset->is_default_drop;
-	if (!hg_ruleset_lockout(ruleset, &setup->cluster, filter->lockout, sizeof(filter->lockout)))
-		filter->lockout[0] = '\0';
+	warn(setup, ruleset);
 	err = store(setup, ruleset);
 	if (err)
 		fprintf(out,

@@ -4,6 +4,9 @@
  * of which some fields are known: the node's own address, the port, the flags of a first
  * and of a later packet. Unknown ones (source, VLAN) make a rule match sometimes. Cut off
  * is who no rule can accept before one that always drops, or the default.
+ *
+ * Heartbeats are never filtered and need no rule, so a default that drops them is as it
+ * should be; but a rule that says so is one that does not do what it says.
  */
 #include <netinet/in.h>
 #include <stdio.h>
@@ -22,7 +25,9 @@ enum match { NEVER, SOMETIMES, ALWAYS };
 struct packet {
 	uint8_t family;
 	const struct hg_ip *to; /* NULL: an own address, not known which */
+	const struct hg_ip *from; /* NULL: not known */
 	int in_on; /* index of the port; -1: not known */
+	uint8_t proto;
 	uint16_t port;
 	uint8_t flags;
 };
@@ -42,7 +47,9 @@ static const struct hg_list *find_list(const struct hg_ruleset *ruleset, const c
 	return NULL;
 }
 
-static enum match match_prefix(const struct hg_ip *prefix, const struct packet *packet)
+/* `address` NULL: not known. */
+static enum match match_prefix(const struct hg_ip *prefix, const struct packet *packet,
+			       const struct hg_ip *address)
 {
 	struct hg_list one = { .entry = (struct hg_ip *)prefix, .count = 1 };
 
@@ -50,9 +57,9 @@ static enum match match_prefix(const struct hg_ip *prefix, const struct packet *
 		return NEVER;
 	if (!prefix->prefix)
 		return ALWAYS;
-	if (!packet->to)
+	if (!address)
 		return SOMETIMES;
-	return hg_list_holds(&one, packet->to) ? ALWAYS : NEVER;
+	return hg_list_holds(&one, address) ? ALWAYS : NEVER;
 }
 
 static enum match match_to(const struct hg_ruleset *ruleset, const struct hg_rule_side *to,
@@ -66,7 +73,7 @@ static enum match match_to(const struct hg_ruleset *ruleset, const struct hg_rul
 	case HG_SIDE_VIP:
 		return NEVER;
 	case HG_SIDE_ADDR:
-		return match_prefix(&to->addr, packet);
+		return match_prefix(&to->addr, packet, packet->to);
 	case HG_SIDE_LIST:
 		list = packet->to ? find_list(ruleset, to->list) : NULL;
 		if (!list)
@@ -76,10 +83,20 @@ static enum match match_to(const struct hg_ruleset *ruleset, const struct hg_rul
 	return NEVER;
 }
 
+static enum match match_from_list(const struct hg_list *list, const struct packet *packet)
+{
+	if (list && packet->from)
+		return hg_list_holds(list, packet->from) ? ALWAYS : NEVER;
+	if (list && (!list->count || list->entry[0].family > packet->family ||
+		     list->entry[list->count - 1].family < packet->family))
+		return NEVER;
+	return SOMETIMES;
+}
+
 static enum match match_from(const struct hg_ruleset *ruleset, const struct hg_rule_side *from,
 			     const struct packet *packet)
 {
-	const struct hg_list *list;
+	enum match match = ALWAYS;
 
 	switch (from->kind) {
 	case HG_SIDE_ANY:
@@ -87,27 +104,23 @@ static enum match match_from(const struct hg_ruleset *ruleset, const struct hg_r
 	case HG_SIDE_VIP:
 		return NEVER;
 	case HG_SIDE_ADDR:
-		if (from->addr.family != packet->family)
-			return NEVER;
-		if (from->addr.prefix)
-			return SOMETIMES;
+		match = match_prefix(&from->addr, packet, packet->from);
 		break;
 	case HG_SIDE_LIST:
-		list = find_list(ruleset, from->list);
-		if (list && (!list->count || list->entry[0].family > packet->family ||
-			     list->entry[list->count - 1].family < packet->family))
-			return NEVER;
-		return SOMETIMES;
+		match = match_from_list(find_list(ruleset, from->list), packet);
+		break;
 	}
-	return from->range_count ? SOMETIMES : ALWAYS;
+	return from->range_count ? least(match, SOMETIMES) : match;
 }
 
-static enum match match_flags(const struct hg_rule *rule, uint8_t flags)
+static enum match match_flags(const struct hg_rule *rule, const struct packet *packet)
 {
-	const uint8_t known = SYN | RST | ACK;
+	const uint8_t known = SYN | RST | ACK, flags = packet->flags;
 
 	if (!rule->has_flags)
 		return ALWAYS;
+	if (packet->proto != IPPROTO_TCP)
+		return NEVER;
 	if ((flags & rule->flags_mask & known) != (rule->flags_set & known))
 		return NEVER;
 	return rule->flags_mask & ~known ? SOMETIMES : ALWAYS;
@@ -119,7 +132,7 @@ static enum match match_header(const struct hg_rule *rule, const struct packet *
 
 	if (rule->is_fragment || rule->has_icmp_type)
 		return NEVER;
-	if (rule->proto_count && !memchr(rule->proto, IPPROTO_TCP, rule->proto_count))
+	if (rule->proto_count && !memchr(rule->proto, packet->proto, rule->proto_count))
 		return NEVER;
 	for (i = 0; i < rule->to.range_count; i++)
 		if (packet->port >= rule->to.range[i].first &&
@@ -141,7 +154,7 @@ static enum match match_rule(const struct hg_ruleset *ruleset, const struct hg_r
 
 	/* addresses last: lists are long */
 	if (match != NEVER)
-		match = least(match, match_flags(rule, packet->flags));
+		match = least(match, match_flags(rule, packet));
 	if (match != NEVER)
 		match = least(match, match_from(ruleset, &rule->from, packet));
 	if (match != NEVER)
@@ -206,7 +219,7 @@ static void say(const struct hg_ruleset *ruleset, const struct packet *packet,
 static bool check_cluster(const struct hg_ruleset *ruleset, const struct hg_cluster_config *cluster,
 			  uint16_t port, bool is_failsafe, char *ret, size_t size)
 {
-	struct packet packet = { .port = port };
+	struct packet packet = { .proto = IPPROTO_TCP, .port = port };
 	const struct hg_rule *by = NULL;
 	unsigned int i, k;
 
@@ -224,10 +237,51 @@ static bool check_cluster(const struct hg_ruleset *ruleset, const struct hg_clus
 	return false;
 }
 
+/* From the node after `i`, on port `k`. */
+static bool is_heartbeat_cut(const struct hg_ruleset *ruleset,
+			     const struct hg_cluster_config *cluster, unsigned int i,
+			     unsigned int k, const struct hg_rule **ret_by)
+{
+	const struct hg_cluster_node *peer = &cluster->node[(i + 1) % cluster->node_count];
+	struct packet packet = {
+		.family = cluster->node[i].address[k].family,
+		.to = &cluster->node[i].address[k],
+		.from = &peer->address[k],
+		.in_on = k,
+		.proto = IPPROTO_UDP,
+		.port = cluster->heartbeat_port,
+	};
+
+	if (!cluster->port[k].is_heartbeat || !packet.family ||
+	    packet.from->family != packet.family)
+		return false;
+	return is_cut(ruleset, &packet, ret_by) && *ret_by;
+}
+
+bool hg_ruleset_drops_heartbeats(const struct hg_ruleset *ruleset,
+				 const struct hg_cluster_config *cluster, char *ret, size_t size)
+{
+	const struct hg_rule *by;
+	unsigned int i, k;
+
+	for (i = 0; cluster->node_count > 1 && i < cluster->node_count; i++) {
+		for (k = 0; k < cluster->port_count; k++) {
+			if (!is_heartbeat_cut(ruleset, cluster, i, k, &by))
+				continue;
+			snprintf(ret, size,
+				 "the rule on line %u of %.80s says to drop heartbeats on %.16s, "
+				 "which are never filtered",
+				 by->line, ruleset->file[by->file], cluster->port[k].name);
+			return true;
+		}
+	}
+	return false;
+}
+
 bool hg_ruleset_lockout(const struct hg_ruleset *ruleset, const struct hg_cluster_config *cluster,
 			char *ret, size_t size)
 {
-	struct packet packet = { .port = 22, .in_on = -1 };
+	struct packet packet = { .proto = IPPROTO_TCP, .port = 22, .in_on = -1 };
 	const struct hg_rule *by = NULL;
 	unsigned int i;
 

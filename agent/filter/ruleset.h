@@ -27,5 +27,8 @@ int hg_ruleset_check_file(const char *path, const struct hg_rule_names *names, F
  */
 bool hg_ruleset_lockout(const struct hg_ruleset *ruleset, const struct hg_cluster_config *cluster,
 			char *ret, size_t size);
+/* Is there a rule that would end the heartbeats between the nodes, if they were filtered? */
+bool hg_ruleset_drops_heartbeats(const struct hg_ruleset *ruleset,
+				 const struct hg_cluster_config *cluster, char *ret, size_t size);
 
 #endif

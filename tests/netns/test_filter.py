@@ -139,7 +139,7 @@ def test_no_ruleset_locks_out(lab, start):
         assert can_connect(lab, "hB", gateway.address("lan"), 2222)
         first.write(settings(filter_yaml(["drop"], "drop")))
         done = first.command("filter", "reload")
-        assert "failsafe" in done.stderr
+        assert "failsafe" in done.stderr and "heartbeats" in done.stderr
         put([second], filter_yaml(["drop"], "drop"))
         epoch = first.epoch()
         wait_for(lambda: not echo.is_flowing(), 2, "the end of the traffic")
@@ -150,7 +150,8 @@ def test_no_ruleset_locks_out(lab, start):
         time.sleep(1)
         assert first.epoch() == epoch and first.is_active() and second.is_ready()
         assert all(p["peer_heard"] for p in first.status()["ports"])
-        assert any("failsafe" in warning for warning in first.status()["warnings"])
+        for word in ("failsafe", "heartbeats"):
+            assert any(word in warning for warning in first.status()["warnings"])
         assert "failsafe" in first.command("status").stdout
         put([first, second], filter_yaml(ACCEPTED))
         echo.wait_flowing()
