@@ -5,13 +5,11 @@
  * are dropped), then real-time priority, then the election.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -313,29 +311,6 @@ static int add_sources(struct hg_agent *agent)
 
 /* --- start ------------------------------------------------------------------------- */
 
-/* One agent per run directory. The lock dies with the process and is not passed on to
- * its children, which may outlive it for a moment. */
-static int lock_run(const char *run)
-{
-	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char path[PATH_MAX + 16];
-	int err, fd;
-
-	mkdir(run, 0755);
-	snprintf(path, sizeof(path), "%s/hagated.lock", run);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0 && !fcntl(fd, F_SETLK, &whole))
-		return 0; /* the descriptor stays open */
-	err = -errno;
-	if (fd < 0)
-		hg_error("%s: %s", path, strerror(-err));
-	else
-		hg_error("another hagated runs with %s: stop it, or set `paths.run`", run);
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
 static int read_store(struct hg_agent *agent, bool *ret_is_maintenance)
 {
 	const char *dir = agent->setup->node.state;
@@ -429,43 +404,6 @@ static void take_part(struct hg_agent *agent, bool is_maintenance)
 	hg_peer_send_hello(agent);
 }
 
-/* 0 also when the file is wrong: setup says how. */
-static int lock_by_file(const char *node_path)
-{
-	struct hg_node_config *node = malloc(sizeof(*node));
-	FILE *nowhere = fopen("/dev/null", "w");
-	int err = 0;
-
-	if (!node || !nowhere)
-		err = -ENOMEM;
-	else if (!hg_config_read_node(node_path, node, nowhere))
-		err = lock_run(node->run);
-	if (nowhere)
-		fclose(nowhere);
-	free(node);
-	return err;
-}
-
-/* In a child too, though nobody is served yet: what a large ruleset needs of memory
- * would stay with this process, which locks all it has. */
-static int run_setup(struct hg_agent *agent)
-{
-	pid_t pid;
-	int err = lock_by_file(agent->node_path);
-
-	agent->setup = hg_setup_new();
-	if (!err && !agent->setup)
-		err = -ENOMEM;
-	if (!err)
-		err = hg_setup_fork(agent->node_path, agent->setup, NULL, NULL, &pid);
-	if (err)
-		return err;
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	fputs(agent->setup->diagnostics, stderr); /* warnings too */
-	return agent->setup->err;
-}
-
 static void block_signals(void)
 {
 	sigset_t set;
@@ -489,7 +427,7 @@ int hg_agent_run(const char *node_path)
 		return -ENOMEM;
 	agent->node_path = node_path;
 	block_signals();
-	if ((err = run_setup(agent)) || (err = read_store(agent, &is_maintenance)) ||
+	if ((err = hg_start_setup(agent)) || (err = read_store(agent, &is_maintenance)) ||
 	    (err = open_parts(agent)))
 		goto out;
 	hg_privilege_realtime();

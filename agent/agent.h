@@ -2,6 +2,7 @@
 /*
  * The shell round the election core: one struct, one thread, one sd-event loop.
  *
+ *   start.c     the lock, the first setup
  *   agent.c     start, stop, the two timers (election deadline, slow tick)
  *   elector.c   observation -> hg_elect_step() -> actions
  *   peer.c      frames to and from the peer: HELLO, sessions, NEIGH
@@ -133,6 +134,9 @@ void hg_agent_list(struct hg_agent *agent); /* asks for links and addresses anew
 int hg_agent_submit(struct hg_agent *agent, const struct hg_job *job); /* to the worker */
 void hg_agent_note(struct hg_agent *agent, enum hg_history_type type, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* start.c */
+int hg_start_setup(struct hg_agent *agent); /* locks, then sets up; tells why not */
 
 /* elector.c */
 void hg_elector_config(const struct hg_agent *agent, struct hg_elect_config *ret);

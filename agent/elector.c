@@ -69,7 +69,7 @@ void hg_elector_config(const struct hg_agent *agent, struct hg_elect_config *ret
 /* The lease only moves forward, and only while it has not ended (protocol: continuity). */
 static void renew_lease(volatile struct hg_state *state, struct hg_time until)
 {
-	uint64_t lease = state->lease_until;
+	__u64 lease = state->lease_until;
 
 	while (hg_now().ns < lease && lease < until.ns)
 		if (__atomic_compare_exchange_n(&state->lease_until, &lease, until.ns, false,

@@ -420,7 +420,7 @@ static int add_kind(struct hg_blocks *blocks, struct batch *batch, const struct 
 int hg_blocks_add_many(struct hg_blocks *blocks, const struct hg_blocked *what, size_t count,
 		       const struct hg_block *value)
 {
-	struct batch batch = { .key = calloc(CHUNK, sizeof(union key)),
+	struct batch batch = { .key = malloc(CHUNK * sizeof(union key)),
 			       .value = calloc(CHUNK, sizeof(struct hg_block)) };
 	int err = batch.key && batch.value ? 0 : -ENOMEM, counted;
 
