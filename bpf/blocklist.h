@@ -10,7 +10,10 @@
 #ifndef HG_BLOCKLIST_H
 #define HG_BLOCKLIST_H
 
+#include "clock.h"
+#include "failsafe.h"
 #include "filter_maps.h"
+#include "peer.h"
 #include "pkt.h"
 
 struct {
@@ -46,9 +49,9 @@ struct {
 } hg_blocklpm6 SEC(".maps");
 
 /* Blocks it now? If so, counts. */
-static __always_inline bool block_holds(struct hg_block *entry)
+static __always_inline bool block_holds(struct hg_block *entry, __u64 now)
 {
-	if (bpf_ktime_get_boot_ns() >= *(volatile __u64 *)&entry->expire_ns)
+	if (now >= *(volatile __u64 *)&entry->expire_ns)
 		return false;
 	__sync_fetch_and_add(&entry->packets, 1);
 	return true;
@@ -61,6 +64,7 @@ static __always_inline bool block_holds(struct hg_block *entry)
 __attribute__((noinline)) __u32 hg_block4_in_prefix(__u32 addr)
 {
 	struct hg_block4_prefix key = { .prefixlen = 32 };
+	__u64 now = hg_clock_coarse();
 	struct hg_block *entry;
 	int i;
 
@@ -69,7 +73,7 @@ __attribute__((noinline)) __u32 hg_block4_in_prefix(__u32 addr)
 		entry = bpf_map_lookup_elem(&hg_blocklpm4, &key);
 		if (!entry)
 			return 0;
-		if (block_holds(entry))
+		if (block_holds(entry, now))
 			return 1;
 		if (!entry->prefixlen)
 			return 0;
@@ -81,6 +85,7 @@ __attribute__((noinline)) __u32 hg_block4_in_prefix(__u32 addr)
 __attribute__((noinline)) __u32 hg_block6_in_prefix(__u64 high, __u64 low)
 {
 	struct hg_block6_prefix key = { .prefixlen = 128 };
+	__u64 now = hg_clock_coarse();
 	struct hg_block *entry;
 	int i;
 
@@ -90,7 +95,7 @@ __attribute__((noinline)) __u32 hg_block6_in_prefix(__u64 high, __u64 low)
 		entry = bpf_map_lookup_elem(&hg_blocklpm6, &key);
 		if (!entry)
 			return 0;
-		if (block_holds(entry))
+		if (block_holds(entry, now))
 			return 1;
 		if (!entry->prefixlen)
 			return 0;
@@ -106,7 +111,7 @@ static __always_inline __u32 blocklist_has4(const struct hg_filter *filter, __be
 
 	if (filter->block4)
 		entry = bpf_map_lookup_elem(&hg_block4, &key);
-	if (entry && block_holds(entry))
+	if (entry && block_holds(entry, hg_clock_coarse()))
 		return 1;
 	return filter->block_prefix ? hg_block4_in_prefix(addr) : 0;
 }
@@ -120,7 +125,7 @@ static __always_inline __u32 blocklist_has6(const struct hg_filter *filter,
 	__builtin_memcpy(key, addr, sizeof(key));
 	if (filter->block6)
 		entry = bpf_map_lookup_elem(&hg_block6, key);
-	if (entry && block_holds(entry))
+	if (entry && block_holds(entry, hg_clock_coarse()))
 		return 1;
 	return filter->block_prefix ? hg_block6_in_prefix(key[0], key[1]) : 0;
 }
@@ -140,16 +145,19 @@ __attribute__((noinline)) __u32 hg_blocklist_has(struct xdp_md *ctx, __u32 net_o
 	return (void *)(ip4 + 1) <= end ? blocklist_has4(filter, ip4->saddr) : 0;
 }
 
+/* Before anything is known of the destination: a flood costs least here. What heartbeats
+ * and failsafe might claim waits for them. */
 static __always_inline enum hg_verdict stage_blocklist(struct hg_pkt *p)
 {
 	const struct hg_filter *filter = hg_filter_find();
 
-	if (!filter || !(filter->block4 | filter->block6 | filter->block_prefix) || p->is_exempt ||
-	    (p->net != HG_NET_IP4 && p->net != HG_NET_IP6))
+	if (!filter || !(filter->block4 | filter->block6 | filter->block_prefix) ||
+	    (p->net != HG_NET_IP4 && p->net != HG_NET_IP6) ||
+	    !hg_blocklist_has(p->ctx, p->net_offset, p->net == HG_NET_IP6))
 		return HG_NEXT;
-	return hg_blocklist_has(p->ctx, p->net_offset, p->net == HG_NET_IP6)
-		       ? hg_drop(p, HG_R_FILTER_BLOCKED)
-		       : HG_NEXT;
+	p->is_blocked = true;
+	return peer_is_port(p) || failsafe_is_possible(p) ? HG_NEXT
+							  : hg_drop(p, HG_R_FILTER_BLOCKED);
 }
 
 #endif

@@ -54,13 +54,15 @@ int hg_gate(struct xdp_md *ctx)
 		return XDP_PASS;
 	verdict = stage_parse(&p);
 	if (verdict == HG_NEXT)
+		verdict = stage_blocklist(&p);
+	if (verdict == HG_NEXT)
+		verdict = stage_address(&p);
+	if (verdict == HG_NEXT)
 		verdict = stage_vmac(&p);
 	if (verdict == HG_NEXT)
 		verdict = stage_peer(&p);
 	if (verdict == HG_NEXT)
 		verdict = stage_failsafe(&p);
-	if (verdict == HG_NEXT)
-		verdict = stage_blocklist(&p);
 	if (verdict == HG_NEXT)
 		verdict = stage_rules(&p);
 	if (verdict == HG_NEXT)

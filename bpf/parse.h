@@ -129,7 +129,6 @@ static __always_inline enum hg_verdict parse_ip4(struct hg_pkt *p)
 	p->transport = ip->frag_off & HG_IP4_OFFSET ? HG_L4_NONE : HG_L4_OTHER;
 	p->l4 = p->l3 + header;
 	p->l4_len = total - header;
-	p->dst = hg_addr4_find(ip->daddr, &p->dst_slot);
 	return HG_NEXT;
 }
 
@@ -187,8 +186,6 @@ static __always_inline enum hg_verdict parse_ip6(struct hg_pkt *p)
 	p->protocol = ip->nexthdr;
 	p->transport = HG_L4_OTHER;
 	p->l4 = (void *)(ip + 1);
-	if (!hg_ip6_is_multicast(&ip->daddr))
-		p->dst = hg_addr6_find(&ip->daddr, &p->dst_slot);
 	return hg_ip6_is_extension(p->protocol) ? parse_extensions(p) : HG_NEXT;
 }
 
@@ -297,6 +294,25 @@ static __always_inline enum hg_verdict stage_parse(struct hg_pkt *p)
 		break;
 	}
 	return verdict == HG_NEXT ? parse_transport(p) : verdict;
+}
+
+/* Whose address is it for? */
+static __always_inline enum hg_verdict stage_address(struct hg_pkt *p)
+{
+	const struct iphdr *ip4 = p->l3;
+	const struct ipv6hdr *ip6 = p->l3;
+
+	if (p->net == HG_NET_IP4) {
+		if ((void *)(ip4 + 1) > p->end)
+			return hg_drop(p, HG_R_BAD_IP);
+		p->dst = hg_addr4_find(ip4->daddr, &p->dst_slot);
+	} else if (p->net == HG_NET_IP6) {
+		if ((void *)(ip6 + 1) > p->end)
+			return hg_drop(p, HG_R_BAD_IP);
+		if (!hg_ip6_is_multicast(&ip6->daddr))
+			p->dst = hg_addr6_find(&ip6->daddr, &p->dst_slot);
+	}
+	return HG_NEXT;
 }
 
 #endif

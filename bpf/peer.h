@@ -30,12 +30,17 @@ struct peer {
 	bool is_long;
 };
 
+static __always_inline bool peer_is_port(const struct hg_pkt *p)
+{
+	return p->transport == HG_L4_UDP && !p->is_fragment &&
+	       p->dport == bpf_htons(hg_config.udp_port);
+}
+
 /* To an own address, or to all on the segment: how HELLO finds a peer whose MAC is
  * not known yet. */
 static __always_inline bool peer_is_for_us(const struct hg_pkt *p)
 {
-	return p->transport == HG_L4_UDP && (p->dst == HG_ADDR_OWN || p->to == HG_MAC_GROUP) &&
-	       !p->is_fragment && p->dport == bpf_htons(hg_config.udp_port);
+	return peer_is_port(p) && (p->dst == HG_ADDR_OWN || p->to == HG_MAC_GROUP);
 }
 
 /* Headers of fixed size, and a payload that is one whole frame of its type. */

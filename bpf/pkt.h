@@ -54,6 +54,7 @@ struct hg_pkt {
 	enum hg_transport transport;
 	bool is_fragment; /* any part of a fragmented packet */
 	bool is_exempt; /* the filter may not touch it */
+	bool is_blocked; /* its source is on the blocklist */
 	__u8 protocol; /* of the transport, as in the IP header */
 	__u16 net_offset; /* of ARP or IP in the frame */
 	__u16 vlan; /* id of the outer tag, or HG_VLAN_NONE */

@@ -10,6 +10,7 @@
 #ifndef HG_RULES_H
 #define HG_RULES_H
 
+#include "clock.h"
 #include "filter_maps.h"
 #include "pkt.h"
 #include "rate.h"
@@ -93,8 +94,8 @@ static __always_inline bool rules_obey(struct hg_rules_scratch *s, const struct 
 {
 	__u32 counter = rule->counter;
 	struct hg_rule_stat *stat = bpf_map_lookup_elem(&hg_rule_stat, &counter);
-	__u64 now = bpf_ktime_get_boot_ns();
 	bool is_rated = rule->flags & HG_RULE_F_RATE;
+	__u64 now = is_rated ? bpf_ktime_get_boot_ns() : hg_clock_coarse();
 	bool is_exceeded = is_rated && !rules_conforms(s, rule, now);
 
 	if (stat) {

@@ -284,7 +284,7 @@ static void test_default(void **state)
 /* A dry run: counts and goes on, also behind other matches and with the last word. */
 static void test_count_only(void **state)
 {
-	uint64_t before = rig_now();
+	uint64_t before = rig_now() - 10000000; /* a tick of the kernel */
 
 	(void)state;
 	filter_rules("drop count-only", "drop proto udp to any port 53 count-only",
