@@ -296,10 +296,18 @@ static json_t *json_trace(const struct hg_agent *agent, const struct packet *pac
 		[HG_TRACE_DROP] = "drop",
 		[HG_TRACE_ANSWER] = "answer",
 	};
-	struct hg_error error;
+	struct hg_error error = { "" };
 	json_t *filter = hg_setup_filter_read(agent->setup->node.run, &error);
-	json_t *rules = json_rules(trace, filter), *answer;
+	json_t *rules, *answer;
 
+	if (!filter ||
+	    json_integer_value(json_object_get(filter, "generation")) != trace->generation) {
+		json_decref(filter);
+		return hg_task_fail("%s/" HG_FILTER_FILE " does not tell the rules in force%s%s: "
+				    "ask again, or run: hagate reload",
+				    agent->setup->node.run, error.text[0] ? ": " : "", error.text);
+	}
+	rules = json_rules(trace, filter);
 	answer = json_pack("{s:o,s:s,s:s,s:s,s:o,s:o}", "packet", json_packet(agent, packet),
 			   "verdict", verdicts[trace->verdict], "reason",
 			   reasons[trace->reason].name, "reason_text", reasons[trace->reason].text,

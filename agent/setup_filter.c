@@ -103,13 +103,15 @@ static json_t *json_filter(const struct hg_setup *setup, const struct hg_ruleset
 static int write_file(const char *path, const json_t *json)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
 	int err = 0;
 
-	if (fd < 0)
+	if (!file)
 		return -errno;
-	if (!json || json_dumpfd(json, fd, JSON_COMPACT))
+	errno = 0;
+	if (!json || json_dumpf(json, file, JSON_COMPACT))
 		err = errno ? -errno : -ENOMEM;
-	if (close(fd) && !err)
+	if (fclose(file) && !err)
 		err = -errno;
 	return err;
 }

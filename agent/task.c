@@ -80,11 +80,24 @@ static void answer(int fd, json_t *json)
 	free(text);
 }
 
+/* When memory runs out, a question may go unanswered; the agent must not be chosen. */
+static void offer_to_oom_killer(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "500", 3) < 0)
+		errno = 0; /* then as the agent */
+	close(fd);
+}
+
 static void settle(int fd)
 {
 	const struct timeval patience = { .tv_sec = PEER_SECONDS };
 
 	alarm(HG_TASK_SECONDS);
+	offer_to_oom_killer();
 	if (fd < 0)
 		return;
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
@@ -104,12 +117,19 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *context)
 	return 0;
 }
 
-static struct hg_task_slot *find_slot(struct hg_tasks *tasks)
+/* NULL: none, or only those that are kept for others. */
+static struct hg_task_slot *find_slot(struct hg_tasks *tasks, bool is_root)
 {
-	for (size_t i = 0; i < HG_TASKS_MAX; i++)
-		if (!tasks->slot[i].child)
-			return &tasks->slot[i];
-	return NULL;
+	struct hg_task_slot *found = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < HG_TASKS_MAX; i++) {
+		if (tasks->slot[i].child)
+			continue;
+		found = &tasks->slot[i];
+		count++;
+	}
+	return is_root || count > HG_TASKS_FOR_ROOT ? found : NULL;
 }
 
 static int start(struct hg_tasks *tasks, struct hg_task_slot *slot, struct hg_task *task,
@@ -141,13 +161,13 @@ static int start(struct hg_tasks *tasks, struct hg_task_slot *slot, struct hg_ta
 void hg_task_start(struct hg_tasks *tasks, struct hg_control_request *req, hg_task_fn fn,
 		   void *context, json_t *arguments)
 {
-	struct hg_task_slot *slot = find_slot(tasks);
+	struct hg_task_slot *slot = find_slot(tasks, hg_control_asker(req).uid == 0);
 	struct hg_task task = { 0 };
 	int err;
 
 	if (!slot) {
-		hg_control_fail(req, "%d such questions are being answered already; try again",
-				HG_TASKS_MAX);
+		hg_control_fail(req,
+				"too many such questions are being answered already; try again");
 		return;
 	}
 	task.fd = hg_control_take(req, &task.rest);
@@ -163,7 +183,7 @@ void hg_task_start(struct hg_tasks *tasks, struct hg_control_request *req, hg_ta
 
 int hg_task_start_background(struct hg_tasks *tasks, hg_task_fn fn, void *context)
 {
-	struct hg_task_slot *slot = find_slot(tasks);
+	struct hg_task_slot *slot = find_slot(tasks, true);
 	struct hg_task task = { .fd = -1 };
 
 	if (!slot)

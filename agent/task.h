@@ -4,15 +4,16 @@
  * connection, works on its copy of the agent, answers and ends. Nothing comes back to
  * the agent; what a task changes lies in maps and files.
  *
- * Bounded: HG_TASKS_MAX at once, HG_TASK_SECONDS each; a task ends with the agent. A
- * client whose task dies sees its connection close.
+ * Bounded: HG_TASKS_MAX at once, some of them for root alone, HG_TASK_SECONDS each; a task
+ * ends with the agent. A client whose task dies sees its connection close.
  */
 #ifndef HG_TASK_H
 #define HG_TASK_H
 
 #include "agent/control.h"
 
-#define HG_TASKS_MAX 4
+#define HG_TASKS_MAX 6
+#define HG_TASKS_FOR_ROOT 3
 #define HG_TASK_SECONDS 60
 
 struct hg_task_slot {

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* See trace.h. Under the pin directory's lock, so that the rules stand still. */
+/*
+ * See trace.h. Without the pin directory's lock, which others need more: a program reads
+ * the generation once, so the frame meets one ruleset, and counters of rules in force do
+ * not change their rules. A change of rules meanwhile is noticed.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,7 +175,7 @@ static int read_rules(struct run *run, struct hg_trace *ret)
 	return 0;
 }
 
-static int read_generation(struct run *run, struct hg_trace *ret)
+static int read_generation(struct run *run, __u32 *ret)
 {
 	struct hg_filter filter;
 	__u32 key = 0;
@@ -179,7 +183,7 @@ static int read_generation(struct run *run, struct hg_trace *ret)
 
 	if (err)
 		return hg_loader_fail(run->error, err, "cannot read hg_filter: %s", strerror(-err));
-	ret->generation = filter.generation;
+	*ret = filter.generation;
 	return 0;
 }
 
@@ -188,14 +192,15 @@ int hg_trace_run(const char *pin, const struct hg_config *config, int ifindex, _
 {
 	struct run run = { .pin = pin, .error = error, .slot_fd = -1 };
 	struct hg_trace trace = { 0 };
-	int lock = -1, err;
+	__u32 after = 0;
+	int err;
 
-	err = hg_bpffs_enter(pin, false, &lock, error);
-	if (err)
-		return err;
+	hg_loader_quiet();
 	err = hg_pin_open(pin, "hg_rule_slot", &run.slot_fd, error);
 	if (!err)
 		err = open_gate(&run, config);
+	if (!err)
+		err = read_generation(&run, &trace.generation);
 	if (!err)
 		err = copy_state(&run);
 	if (!err)
@@ -203,13 +208,14 @@ int hg_trace_run(const char *pin, const struct hg_config *config, int ifindex, _
 	if (!err)
 		err = read_reason(&run, slot, &trace);
 	if (!err)
-		err = read_generation(&run, &trace);
-	if (!err)
 		err = read_rules(&run, &trace);
+	if (!err)
+		err = read_generation(&run, &after);
+	if (!err && after != trace.generation)
+		err = hg_loader_fail(error, -EAGAIN, "the rules changed meanwhile: ask again");
 	gate_bpf__destroy(run.gate);
 	if (run.slot_fd >= 0)
 		close(run.slot_fd);
-	hg_bpffs_leave(lock);
 	if (!err)
 		*ret = trace;
 	return err;

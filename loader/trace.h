@@ -26,7 +26,8 @@ struct hg_trace {
 };
 
 /* `config`: that of the programs in force. `slot`: of the port with this ifindex, in the
- * network namespace of the caller. Takes as long as loading a program. */
+ * network namespace of the caller. Takes as long as loading a program. -EAGAIN: the rules
+ * changed meanwhile. */
 int hg_trace_run(const char *pin, const struct hg_config *config, int ifindex, __u32 slot,
 		 const void *frame, size_t length, struct hg_trace *ret, struct hg_error *error);
 

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -253,17 +253,19 @@ static void test_long_answer(void **state)
 	json_decref(answer);
 }
 
-/* A bounded number at once; the loop and other clients are not concerned. */
+/* A bounded number at once, fewer for those who are not root; the loop and other clients
+ * are not concerned. */
 static void test_bound(void **state)
 {
+	int count = geteuid() ? HG_TASKS_MAX - HG_TASKS_FOR_ROOT : HG_TASKS_MAX;
 	int fd[HG_TASKS_MAX];
 
-	for (int i = 0; i < HG_TASKS_MAX; i++)
+	for (int i = 0; i < count; i++)
 		fd[i] = control_send(*state, "{\"command\":\"hang\"}\n");
 	control_pause_ms(100);
 	control_assert_refused(control_ask(*state, "{\"command\":\"much\"}\n"), "try again");
 	json_decref(ask(*state, "{\"command\":\"quick\"}\n")); /* reads up to the end */
-	for (int i = 0; i < HG_TASKS_MAX; i++) {
+	for (int i = 0; i < count; i++) {
 		assert_false(is_closed_within(fd[i], 0));
 		close(fd[i]);
 	}
@@ -289,6 +291,32 @@ static void test_client_leaves(void **state)
 		close(control_send(*state, "{\"command\":\"much\"}\n"));
 	control_pause_ms(200);
 	test_long_answer(state);
+}
+
+/* Whoever is not root leaves room for root. */
+static void test_room_for_root(void **state)
+{
+	const struct control_fixture *fixture = *state;
+	pid_t pid;
+	int status;
+
+	if (geteuid())
+		skip();
+	assert_int_equal(chmod(fixture->dir, 0755), 0);
+	assert_int_equal(chmod(fixture->path, 0666), 0);
+	pid = fork();
+	if (!pid) {
+		if (setgid(65534) || setuid(65534))
+			_exit(1);
+		for (int i = 0; i < HG_TASKS_MAX; i++)
+			control_send(fixture, "{\"command\":\"hang\"}\n");
+		control_pause_ms(500);
+		_exit(0);
+	}
+	control_pause_ms(250);
+	test_long_answer(state);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 static void test_no_foreign_sockets(void **state)
@@ -320,6 +348,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bound, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_death, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_client_leaves, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_room_for_root, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_foreign_sockets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ends_with_the_server, setup, teardown),
 	};
