@@ -122,9 +122,31 @@ def test_check_needs_no_agent(lab):
     bad.write_text("accept proto tcp to any port 22\ndrop proto tcp to any port 99999\n")
     done = run(BUILD / "bin" / "hagate", "filter", "check", good, check=False)
     assert done.returncode == 0, done.stderr
+    whole = lab.tmp / "cluster.yaml"
+    whole.write_text(settings(filter_yaml(["drop in on wan proto tcp to vip port 23"])
+                              ).cluster_yaml())
+    done = run(BUILD / "bin" / "hagate", "filter", "check", whole, check=False)
+    assert done.returncode == 0 and "no mistakes" in done.stdout, done.stderr
     done = run(BUILD / "bin" / "hagate", "filter", "check", bad, check=False)
     assert done.returncode == 1
     assert re.search(r"bad\.rules:2:\d+: error: ", done.stderr) and "^" in done.stderr
+
+
+def test_what_is_shown_is_what_is_in_force(start):
+    """An agent that dies between a change and its note of it: told, and mended by a reload."""
+    first, _ = start(settings(filter_yaml(ACCEPTED)))
+    note = first.run_dir / "filter.json"
+    stored = json.loads(note.read_text())
+    note.write_text(json.dumps(stored | {"generation": stored["generation"] + 1}))
+    assert not shown(first)["in_force"]
+    assert "hagate reload" in first.command("filter", "show").stdout
+    done = first.command("filter", "trace", "to vip", check=False)
+    assert done.returncode == 1 and "hagate reload" in done.stderr
+    first.command("filter", "reload")
+    assert shown(first)["in_force"] and trace(first, "to vip")["reason"] == "pass-vip"
+    note.unlink()
+    done = first.command("filter", "show", check=False)
+    assert done.returncode == 1 and "filter.json" in done.stderr
 
 
 # Nobody is locked out
