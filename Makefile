@@ -61,6 +61,8 @@ BPFTESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/
 BPFT_HELP := $(call obj,$(filter-out $(wildcard tests/bpf/test_*.c),$(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))))
 ORACLE    := $(addprefix $(BUILD)/tests/oracle/,native kernel gate apply bench)
 ORACLE_HELP := $(call obj,$(addprefix tests/oracle/,oracle.c generate.c rig.c frame.c) $(wildcard agent/filter/compile*.c))
+BENCH_RUN := $(BUILD)/tests/bench/filter_run
+BENCH_OBJ := $(call obj,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 LAB_BIN   := $(patsubst tests/lab/%.c,$(BUILD)/lab/%,$(filter-out %.bpf.c,$(wildcard tests/lab/*.c)))
 LAB_BPF   := $(patsubst tests/lab/%.bpf.c,$(BUILD)/lab/%.bpf.o,$(wildcard tests/lab/*.bpf.c))
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -140,6 +142,16 @@ $(BUILD)/tests/oracle/%: $(BUILD)/obj/tests/oracle/%.o $(ORACLE_HELP) $(LOAD_OBJ
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) -lcmocka
 
+$(BENCH_RUN): $(BENCH_OBJ) $(BPFT_HELP) $(RULE_OBJ) $(LOAD_OBJ) | $(BENCH_RUN).vary.bpf.o
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) -lsodium -lcmocka
+
+$(BENCH_RUN).vary.bpf.o: tests/bench/vary.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
 $(BUILD)/lab/%: tests/lab/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -189,7 +201,7 @@ format: ## lay the C files out
 analyze: all ## clang-tidy, cppcheck and shellcheck
 	$(Q)tests/analyze.sh
 
-bench: all ## hagate and keepalived through the same faults, ns per packet, idle cost (root)
+bench: all $(BENCH_RUN) ## hagate and keepalived through the same faults, ns per packet, idle cost (root)
 	$(Q)$(PYTHON) tests/bench/bench.py
 
 filter-soak: all ## 10,000 rules swapped 1,000 times under full traffic; SOAK_SWAPS, SOAK_SECONDS (root)

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Benchmarks: failover beside keepalived, ns per packet, what an idle agent costs.
+"""Benchmarks: failover beside keepalived, ns per packet, the filter, what an idle agent costs.
 
     bench.py [--cases LIST] [--stacks LIST] [--parts LIST] [--runs N] [--seconds S]
 
 RUNS and BENCH_SECONDS in the environment set the defaults of --runs and --seconds.
-Results: tables on stdout, BUILD/bench/{failover,datapath,idle}.json.
+Results: tables on stdout, BUILD/bench/{failover,datapath,filter,idle}.json.
 """
 import argparse
 import os
@@ -16,13 +16,14 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "lab")]
 
 import datapath  # noqa: E402
 import failover  # noqa: E402
+import filter as packet_filter  # noqa: E402
 import idle  # noqa: E402
 from figures import save, table  # noqa: E402
 from lab import Lab  # noqa: E402
 from procs import LabError  # noqa: E402
 from scenarios import CASES  # noqa: E402
 
-PARTS = ("failover", "datapath", "idle")
+PARTS = ("failover", "datapath", "filter", "idle")
 
 
 def run_failover(args):
@@ -52,6 +53,16 @@ def run_datapath(args):
                 [[r["case"], r["runs"], r["median"], r["max"], r["peer"], r["peer_name"] or "-",
                   r["ratio"]] for r in records]))
     print(f"\nwritten: {save('datapath', records)}")
+    return 0
+
+
+def run_filter(args):
+    records = packet_filter.measure(args.runs)
+    print("\nThe filter: ns per packet (an empty program subtracted), packets/s over veth\n")
+    print(table(["case", "unit", "runs", "median", "max", "peer's median", "peer", "ratio"],
+                [[r["case"], r["unit"], r["runs"], r["median"], r["max"], r["peer"],
+                  r["peer_name"] or "-", r["ratio"]] for r in records]))
+    print(f"\nwritten: {save('filter', records)}")
     return 0
 
 
@@ -92,7 +103,8 @@ def main():
     parser.add_argument("--idle-seconds", type=int, default=60)
     args = parser.parse_args()
     args.stacks = [short[name] for name in args.stacks]
-    run = {"failover": run_failover, "datapath": run_datapath, "idle": run_idle}
+    run = {"failover": run_failover, "datapath": run_datapath, "filter": run_filter,
+           "idle": run_idle}
     try:
         return max([run[part](args) for part in args.parts])
     except LabError as error:

@@ -9,9 +9,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "agent/filter/compile.h"
-#include "loader/block.h"
-
 #include "filter_rig.h"
 
 #include "egress.skel.h"
@@ -77,11 +74,10 @@ void filter_close(void)
 	rmdir(pin);
 }
 
-static void apply(const struct hg_ruleset *ruleset)
+struct hg_compiled *filter_compile(const struct hg_ruleset *ruleset)
 {
 	struct hg_compile_context context = { .vip_count = VIPS, .slot = { RIG_LAN, RIG_WAN } };
 	struct hg_compiled *compiled;
-	struct hg_error error = { 0 };
 	struct hg_ip vip[VIPS];
 	unsigned int i;
 
@@ -89,15 +85,27 @@ static void apply(const struct hg_ruleset *ruleset)
 		vip[i] = parse_ip(vips[i]);
 	context.vip = vip;
 	assert_int_equal(hg_compile(ruleset, &context, &compiled), 0);
+	return compiled;
+}
+
+void filter_apply(const struct hg_compiled *compiled)
+{
+	struct hg_error error = { 0 };
+
 	if (hg_filter_apply(pin, compiled, NULL, &error))
 		fail_msg("%s", error.text);
-	hg_compile_free(compiled);
+}
+
+struct hg_blocks *filter_blocks(void)
+{
+	return blocks;
 }
 
 void filter_set(bool is_default_drop, const char *const *lines)
 {
 	struct hg_rule rule[RULES_MAX];
 	struct hg_ruleset ruleset = { .is_default_drop = is_default_drop, .rule = rule };
+	struct hg_compiled *compiled;
 	struct hg_rule_error error;
 	unsigned int i;
 
@@ -109,7 +117,9 @@ void filter_set(bool is_default_drop, const char *const *lines)
 		id[i] = rule[i].id;
 	}
 	ruleset.rule_count = i;
-	apply(&ruleset);
+	compiled = filter_compile(&ruleset);
+	filter_apply(compiled);
+	hg_compile_free(compiled);
 	while (i--)
 		before[i] = filter_counters_in_all(i);
 }
