@@ -11,5 +11,6 @@ int cases_bounce(void);
 int cases_egress(void);
 int cases_filter(void);
 int cases_blocklist(void);
+int cases_lockout(void);
 
 #endif

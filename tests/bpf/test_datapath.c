@@ -45,7 +45,7 @@ int main(void)
 		return 1;
 	}
 	failed = cases_parse() + cases_owner() + cases_neighbour() + cases_peer() + cases_bounce() +
-		 cases_egress() + cases_filter() + cases_blocklist() +
+		 cases_egress() + cases_filter() + cases_blocklist() + cases_lockout() +
 		 cmocka_run_group_tests(last, NULL, NULL);
 	rig_teardown(NULL);
 	return failed != 0;
