@@ -25,6 +25,7 @@ struct hg_rules_scratch {
 	__u64 tat;
 	__u32 octets;
 	__u32 reason; /* enum hg_reason; HG_R_NONE: accepted */
+	__u64 zero; /* always, but the verifier does not know */
 };
 
 struct {
@@ -197,6 +198,15 @@ static __always_inline void rules_set_kind(struct hg_flow *flow, __u32 ports, __
 	flow->input = kind & 0xff;
 }
 
+/* Verifiers before Linux 6.7 look at the first round of a loop's function only, and take
+ * out what cannot happen there: so they must not know how the walk begins. */
+static __always_inline void rules_forget(struct rules *r)
+{
+	r->walk.word = r->scratch->zero;
+	r->walk.index = r->scratch->zero;
+	r->walk.base = r->scratch->zero;
+}
+
 /* The reason for which the rules drop a packet, or HG_R_NONE. */
 __attribute__((noinline)) __u32 hg_rules_judge(struct xdp_md *ctx, __u32 place, __u32 ports,
 					       __u32 detail, __u32 kind)
@@ -218,6 +228,7 @@ __attribute__((noinline)) __u32 hg_rules_judge(struct xdp_md *ctx, __u32 place, 
 	    !hg_walk_start(&sets, &r.scratch->flow, &r.walk))
 		return HG_R_NONE;
 	r.rule = sets.rule;
+	rules_forget(&r);
 	bpf_loop(HG_WALK_STEPS, rules_step, &r, 0);
 	return r.scratch->reason;
 }
