@@ -151,6 +151,7 @@ class Lab:
         """Starts both; returns when gw1 is active and gw2 ready to take over."""
         first, second = self.agents.values()
         first.start()
+        wait_for(first.is_active, timeout, "gw1 to be active" + self.log_tails())
         second.start()
         wait_for(lambda: first.is_ready() and second.is_ready(), timeout,
                  "both agents to be ready" + self.log_tails())

@@ -30,8 +30,6 @@ def _start(lab):
     def start(settings=None):
         first, second = lab.use_hagate(settings or Settings())
         lab.start_agents()
-        if second.is_active():
-            second.command("handover")
         wait_for(lambda: first.is_active() and second.role() == "standby" and
                  first.is_ready() and second.is_ready(), 15, "gw1 active, gw2 standby")
         return first, second
