@@ -174,8 +174,11 @@ def test_lossy_network_is_no_reason(lab, pair):
 
 def test_both_started_at_once(lab, start):
     """One serves, and only it. (Which one depends on who is up first.)"""
-    lab.use_hagate(Settings())
-    lab.start_agents()
+    agents = lab.use_hagate(Settings())
+    for agent in agents:
+        agent.start()
+    wait_for(lambda: len(lab.active()) == 1 and all(agent.is_ready() for agent in agents), 15,
+             "one active node and both ready")
     owner, = lab.active()
     standby, = (agent for agent in lab.agents.values() if agent is not owner)
     assert standby.role() == "standby"
