@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Rules and blocklist for the tests, see filter_rig.h. */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
@@ -41,12 +43,26 @@ static struct hg_ip parse_ip(const char *text)
 	return ip;
 }
 
+/* A bpffs of this process alone: what is pinned goes with it, however it ends. */
+static void make_private(void)
+{
+	static bool is_done;
+
+	if (is_done)
+		return;
+	is_done = true;
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL), 0);
+}
+
 void filter_open(struct rig *rig)
 {
 	struct hg_error error = { 0 };
 	struct bpf_map *map;
 	char path[128];
 
+	make_private();
 	node = rig;
 	snprintf(pin, sizeof(pin), HG_PIN_DIR "-filter-%d", getpid());
 	assert_int_equal(mkdir(pin, 0700), 0);
