@@ -99,7 +99,6 @@ static void on_result(void *context, const struct hg_job_result *result)
 	case HG_JOB_ADDRESSES_REMOVE:
 	case HG_JOB_FILTER_ADD:
 	case HG_JOB_FILTER_REMOVE:
-	case HG_JOB_ATTACH:
 	case HG_JOB_MULTICAST_ADD:
 	case HG_JOB_MULTICAST_REMOVE:
 	case HG_JOB_LIST:

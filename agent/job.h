@@ -42,7 +42,7 @@ static inline size_t hg_job_entry_size(enum hg_job_type type)
 }
 
 /* The child's whole life: takes jobs from `fd` until the other end closes it. */
-int hg_job_serve(int fd, struct hg_loader *loader, const char *state_dir);
+int hg_job_serve(int fd, const char *state_dir);
 
 /* Counts one entry; keeps the first error and its text. `text` may be NULL. */
 void hg_job_count(struct hg_job_result *result, int error, const char *text);

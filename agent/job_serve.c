@@ -18,7 +18,6 @@
 
 struct server {
 	int fd;
-	struct hg_loader *loader;
 	const char *state_dir;
 	struct hg_rtnl *rtnl;
 	void *entries; /* of the job that is coming in */
@@ -102,17 +101,6 @@ static void store(struct hg_job_result *result, const char *file, int error)
 	hg_job_count(result, error, text);
 }
 
-static void attach(struct server *server, const struct hg_job *job, struct hg_job_result *result)
-{
-	struct hg_error error = { .text = "no loader" };
-	int err = -ENOTSUP;
-
-	if (server->loader)
-		err = hg_loader_attach(server->loader, job->attach.port, job->attach.ifindex,
-				       job->attach.mode, &error);
-	hg_job_count(result, err, error.text);
-}
-
 static void run_job(struct server *server, const struct hg_job *job, struct hg_job_result *result)
 {
 	switch (job->type) {
@@ -137,9 +125,6 @@ static void run_job(struct server *server, const struct hg_job *job, struct hg_j
 		store(result, "maintenance",
 		      hg_store_write_maintenance(server->state_dir, job->is_on));
 		break;
-	case HG_JOB_ATTACH:
-		attach(server, job, result);
-		break;
 	case HG_JOB_MULTICAST_ADD:
 	case HG_JOB_MULTICAST_REMOVE:
 		hg_job_multicast(server->entries, server->count, job->type == HG_JOB_MULTICAST_ADD,
@@ -161,9 +146,6 @@ static void describe(const struct hg_job *job, struct hg_job_result *result)
 		result->counter = job->counter;
 	} else if (job->type == HG_JOB_STORE_FLAG) {
 		result->is_on = job->is_on;
-	} else if (job->type == HG_JOB_ATTACH) {
-		memcpy(result->port, job->attach.port, sizeof(result->port));
-		result->ifindex = job->attach.ifindex;
 	} else if (job->type == HG_JOB_FILTER_ADD || job->type == HG_JOB_FILTER_REMOVE) {
 		result->ifindex = job->filter.ifindex;
 	}
@@ -202,13 +184,12 @@ static int take_packet(struct server *server, const struct hg_job_packet *packet
 	return send_reply(server->fd, &reply, NULL);
 }
 
-int hg_job_serve(int fd, struct hg_loader *loader, const char *state_dir)
+int hg_job_serve(int fd, const char *state_dir)
 {
 	static struct server server;
 	int err;
 
 	server.fd = fd;
-	server.loader = loader;
 	server.state_dir = state_dir;
 	err = hg_rtnl_new(&server.rtnl);
 	while (!err) {

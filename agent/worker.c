@@ -79,7 +79,7 @@ int hg_worker_new(const struct hg_worker_options *options, struct hg_worker **re
 	worker->fd = fds[0];
 	TAILQ_INIT(&worker->waiting);
 	TAILQ_INIT(&worker->sent);
-	worker->pid = hg_worker_child(fds[1], options->loader, options->state_dir);
+	worker->pid = hg_worker_child(fds[1], options->state_dir);
 	close(fds[1]);
 	if (worker->pid < 0) {
 		err = worker->pid;
@@ -181,8 +181,7 @@ static bool is_superseded(const struct hg_job *old, const struct hg_job *new)
 	if (kind(old->type) == HG_JOB_FILTER_ADD)
 		return old->filter.ifindex == new->filter.ifindex &&
 		       !memcmp(old->filter.mac, new->filter.mac, 6);
-	return old->type != HG_JOB_ATTACH ||
-	       !strncmp(old->attach.port, new->attach.port, sizeof(old->attach.port));
+	return true;
 }
 
 static struct queued *find_superseded(struct hg_worker *worker, const struct hg_job *job)

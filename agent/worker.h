@@ -12,7 +12,7 @@
  *
  * Newest wins: of jobs that are still waiting in the queue and mean the same thing,
  * only the newest is carried out; the older ones are answered with -ECANCELED.
- * STORE_EPOCH, STORE_FLAG, LIST, ATTACH of one port and FILTER_* of one MAC do so by
+ * STORE_EPOCH, STORE_FLAG, LIST and FILTER_* of one MAC do so by
  * themselves; ADDRESSES_* of one `key` do, and MULTICAST_* of one (so that adding,
  * removing and adding again leaves one job), which asks that jobs of one key
  * concern the same addresses.
@@ -32,7 +32,6 @@
 #include "agent/config.h"
 #include "agent/core/time.h"
 #include "agent/netlink.h"
-#include "loader/loader.h"
 
 #define HG_WORKER_QUEUE_MAX 64 /* jobs not yet handed to the worker */
 #define HG_WORKER_NEIGH_MAX 32 /* of them NEIGH_SET, which may be lost without harm */
@@ -47,7 +46,6 @@ enum hg_job_type {
 	HG_JOB_FILTER_REMOVE, /* filter */
 	HG_JOB_STORE_EPOCH, /* counter: all counters below it may be used from now on */
 	HG_JOB_STORE_FLAG, /* is_on: maintenance */
-	HG_JOB_ATTACH, /* attach */
 	HG_JOB_MULTICAST_ADD, /* addresses: the NIC takes solicitations for IPv6 VIPs */
 	HG_JOB_MULTICAST_REMOVE, /* addresses */
 	HG_JOB_LIST, /* links, addresses and neighbours through the netlink handlers */
@@ -83,11 +81,6 @@ struct hg_job {
 		} filter;
 		uint64_t counter;
 		bool is_on;
-		struct {
-			char port[HG_WIRE_NAME_LEN];
-			int32_t ifindex;
-			enum hg_xdp_mode mode;
-		} attach;
 	};
 };
 
@@ -100,14 +93,12 @@ struct hg_job_result {
 	char text[HG_WORKER_TEXT_MAX]; /* what failed, with the kernel's own words; "" when done */
 	uint64_t counter; /* STORE_EPOCH: as in the job */
 	bool is_on; /* STORE_FLAG */
-	char port[HG_WIRE_NAME_LEN]; /* ATTACH */
-	int32_t ifindex; /* ATTACH, FILTER_* */
+	int32_t ifindex; /* FILTER_* */
 };
 
 struct hg_worker;
 
 struct hg_worker_options {
-	struct hg_loader *loader; /* used in the child only; NULL: ATTACH gives -ENOTSUP */
 	const char *state_dir; /* for STORE_*; must exist */
 	void (*on_result)(void *context, const struct hg_job_result *result);
 	/* The worker ended. Every job not answered before is answered now with -EPIPE

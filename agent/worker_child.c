@@ -7,11 +7,11 @@
 #include "agent/child.h"
 #include "agent/job.h"
 
-pid_t hg_worker_child(int fd, struct hg_loader *loader, const char *state_dir)
+pid_t hg_worker_child(int fd, const char *state_dir)
 {
 	pid_t pid = hg_child_fork("hagated-worker", fd);
 
 	if (!pid)
-		_exit(hg_job_serve(fd, loader, state_dir) ? 1 : 0);
+		_exit(hg_job_serve(fd, state_dir) ? 1 : 0);
 	return pid;
 }

@@ -5,9 +5,7 @@
 
 #include <sys/types.h>
 
-#include "loader/loader.h"
-
 /* Forks a child that serves jobs from `fd` and never returns. Its pid or -errno. */
-pid_t hg_worker_child(int fd, struct hg_loader *loader, const char *state_dir);
+pid_t hg_worker_child(int fd, const char *state_dir);
 
 #endif

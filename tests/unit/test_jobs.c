@@ -419,14 +419,6 @@ static void test_list(void **state)
 	free(list);
 }
 
-static void test_attach_without_loader(void **state)
-{
-	(void)state;
-	submit((struct hg_job){ .type = HG_JOB_ATTACH, .attach = { "lan", fix.ifindex, 0 } });
-	assert_int_equal(fix.last.error, -ENOTSUP);
-	assert_string_equal(fix.last.port, "lan");
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -444,7 +436,6 @@ int main(void)
 		TEST(test_multicast_filter),
 		TEST(test_store),
 		TEST(test_list),
-		TEST(test_attach_without_loader),
 	};
 
 	return netns_is_possible() ? cmocka_run_group_tests(tests, NULL, NULL) : 0;
