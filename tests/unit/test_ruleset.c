@@ -190,7 +190,7 @@ static void test_lists(void **state)
 			  "    zero: []\n"
 			  "    feed: { file: feed }\n"
 			  "    few: [192.0.2.1, '2001:db8::/32', 10.0.0.0/8, 192.0.2.1]\n"
-			  "  rules: [drop from @feed, drop from @zero]\n");
+			  "  rules: [accept from @feed, accept from @zero]\n");
 	ruleset_assert_silent();
 	assert_int_equal(ruleset->list_count, 3);
 	list = &ruleset->list[1];
