@@ -99,8 +99,9 @@ def build_variant(where, path, old, new):
     text = (where / path).read_text()
     assert text.count(old) == 1, f"{path} no longer has {old!r} once"
     (where / path).write_text(text.replace(old, new))
-    environment = dict(os.environ, BUILD=str(where / "build"), WERROR="0")
-    run("make", "-C", where, where / "build/bin/hagate-load", "VERSION=7.7.7", env=environment)
+    environment = dict(os.environ, BUILD=str(where / "build"))
+    run("make", "-C", where, where / "build/bin/hagate-load", "VERSION=7.7.7", "WERROR=0",
+        env=environment)
     return where / "build/bin/hagate-load"
 
 
@@ -134,7 +135,8 @@ def test_program_that_the_kernel_refuses_leaves_the_old_one(box, tmp_path):
     body = path.read_text()
     at = body.index("{", body.index("int hg_gate(")) + 1
     path.write_text(body[:at] + "\n\tif (!wild || *wild) return XDP_DROP;" + body[at:])
-    run("make", "-C", tmp_path, other, env=dict(os.environ, BUILD=str(tmp_path / "build"), WERROR="0"))
+    run("make", "-C", tmp_path, other, "WERROR=0",
+        env=dict(os.environ, BUILD=str(tmp_path / "build")))
     box.load("attach", "e0=lan")
     before = box.port("lan")
     refused = run(*box.inside(other, "--pin", box.pin, "attach", "e0=lan"), check=False)

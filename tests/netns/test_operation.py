@@ -34,7 +34,7 @@ def test_status_json(pair):
         assert {"count", "last_ms"} <= set(status["failover"])
         assert re.fullmatch("0x[0-9a-f]{16}", status["epoch"])
     assert first.status()["serving"] and not second.status()["serving"]
-    assert 0 < first.status()["lease_ms"] <= 20.1
+    wait_for(lambda: 0 < first.status()["lease_ms"] <= 20.1, 5, "a lease that gw2 grants")
     assert first.role() == "active" and second.role() == "standby"
     assert first.status()["peer"]["node"] == "gw2"
 
