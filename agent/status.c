@@ -186,7 +186,7 @@ static json_t *json_peer(struct hg_agent *agent)
 		is_reachable && rtt ? json_integer(rtt / 1000) : json_null(), "health",
 		has_hello ? json_integer(hello->health) : json_null(), "priority",
 		(int)agent->peer->priority, "software", software, "why_unreachable",
-		json_text(agent->peer_fault));
+		json_text(is_reachable ? "" : agent->peer_fault));
 }
 
 static json_t *json_vips(struct hg_agent *agent)

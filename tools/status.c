@@ -111,7 +111,7 @@ static void add_peer_details(const struct view *view, char *line, size_t size)
 	hg_text_add(line, size, ", %s", hg_text_string(view->peer, "role", "?"));
 	hg_text_duration(age, sizeof(age), age_ms);
 	if (age_ms >= 0)
-		hg_text_add(line, size, ", its agent alive %s ago", age);
+		hg_text_add(line, size, ", last sign of its agent %s ago", age);
 	if (rtt_us > 0)
 		hg_text_add(line, size, ", RTT %.2f ms", rtt_us / 1000);
 	if (health >= 0)
