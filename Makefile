@@ -168,7 +168,8 @@ unit: $(UNIT) ## unit tests (core, config, frames); no root
 	$(Q)set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
 
 asan: ## the unit tests under ASan and UBSan; no root
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 unit
+	$(Q)ASAN_OPTIONS=print_legend=0 \
+		$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 unit
 
 check-bpf: all $(BPFTESTS) $(ORACLE) ## every stage of the data path through BPF_PROG_TEST_RUN (root)
 	$(Q)set -e; for t in $(BPFTESTS); do echo "== $$t"; $$t; done; tests/bpf/verifier.sh

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What an operator does and sees: commands, files, sockets, pins."""
 import json
+import os
 import re
 import shutil
 import stat
@@ -196,3 +197,15 @@ def test_standby_keeps_quiet_and_reachable(lab, pair):
     lab.run("hB", "ping", "-c1", "-W2", GATEWAYS["gw2"].address("lan"))
     assert who_answers(lab, "hB", VIP4["lan"]) == {GATEWAYS["gw1"].mac("lan")}
     assert not [one for one in lab.wire.seen("gw2") if one.address in VIP4.values()]
+
+
+def test_started_without_standard_descriptors(pair):
+    """Else a socket would get number 2, and the log would be written into it."""
+    agent = pair[1]
+    agent.stop()
+    # pylint: disable-next=protected-access
+    agent._start("sh", "-c", f"exec '{BUILD}/bin/hagated' --node '{agent.node_yaml}' "
+                             "<&- >&- 2>&-")
+    wait_for(agent.is_ready, 10, "the standby")
+    pid = agent.process.pid
+    assert [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)] == ["/dev/null"] * 3
