@@ -233,12 +233,25 @@ void hg_build_read(struct hg_ruleset_build *build, struct hg_diag *diag,
 	build->ruleset->is_default_drop = section.default_word == 1;
 }
 
+/* Whatever its name: the first line that says something is `key:` or `---`, where a rule
+ * has a word and a blank. What cannot be read is reported by whoever reads it as rules. */
 static bool is_yaml(const char *path)
 {
-	size_t length = strlen(path);
+	struct hg_config_file file;
+	const char *line = "";
+	size_t length = 0;
+	bool is_found;
 
-	return (length > 5 && !strcmp(path + length - 5, ".yaml")) ||
-	       (length > 4 && !strcmp(path + length - 4, ".yml"));
+	if (!hg_config_file_load(&file, path, RULES_FILE_MAX))
+		line = file.diag.text;
+	while (line && *line && !(length = strcspn(line, " \t\r\n#:"))) {
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	is_found = line && (line[length] == ':' || !strncmp(line, "---", 3));
+	hg_diag_done(&file.diag);
+	free(file.text);
+	return is_found;
 }
 
 static int check_cluster(const char *path, FILE *out)

@@ -203,7 +203,6 @@ def test_started_without_standard_descriptors(pair):
     """Else a socket would get number 2, and the log would be written into it."""
     agent = pair[1]
     agent.stop()
-    # pylint: disable-next=protected-access
     agent._start("sh", "-c", f"exec '{BUILD}/bin/hagated' --node '{agent.node_yaml}' "
                              "<&- >&- 2>&-")
     wait_for(agent.is_ready, 10, "the standby")

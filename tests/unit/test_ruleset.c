@@ -420,6 +420,10 @@ static void test_check_file(void **state)
 	assert_int_equal(check_file("rules.yaml", NULL), -EINVAL);
 	ruleset_assert_said("rules.yaml:10:27: error: unknown action 'dorp'");
 	unlink(ruleset_beside("rules.yaml"));
+	/* told by what is in it, not by its name */
+	ruleset_write("rules", "# the cluster\n\n" HEAD "  rules: [drop to port 1, dorp]\n");
+	assert_int_equal(check_file("rules", NULL), -EINVAL);
+	ruleset_assert_said("rules:12:27: error: unknown action 'dorp'");
 	unlink(ruleset_beside("rules"));
 	assert_int_equal(check_file("rules", NULL), -EINVAL);
 	ruleset_assert_said("rules:1:1: error: cannot be opened");
