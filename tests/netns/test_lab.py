@@ -14,7 +14,9 @@ from topology import GATEWAYS, VIP4
 from traffic import ArpQuestions, Echo, who_answers
 
 LAB_DIR = ROOT / "tests" / "lab"
+# Ctrl-C as at a terminal: a shell's background jobs begin with SIGINT ignored.
 OWNER = ("import signal; from lab import Lab\n"
+         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
          "with Lab() as lab:\n"
          "    lab.echo_server(); print(lab.prefix, flush=True); signal.pause()")
 
