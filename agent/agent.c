@@ -245,6 +245,7 @@ static int on_slow(sd_event_source *source, uint64_t usec, void *context)
 	hg_peer_slow_tick(agent);
 	hg_vips_slow_tick(agent);
 	hg_filter_slow_tick(agent);
+	hg_load_slow_tick(agent);
 	hg_port_judge(agent);
 	reserve_epochs(agent);
 	usec += HG_SLOW_TICK_MS * 1000;
@@ -377,6 +378,7 @@ static int open_parts(struct hg_agent *agent)
 	if (err < 0)
 		return err;
 	hg_tasks_init(&agent->tasks, agent->event);
+	hg_load_init(&agent->load);
 	if ((err = open_control(agent)) || (err = open_data_path(agent)) ||
 	    (err = hg_announce_new(&agent->announce)) || (err = hg_neigh_new(&agent->neigh)) ||
 	    (err = hg_netlink_new(&netlink_handlers, agent, &agent->netlink)) ||

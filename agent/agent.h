@@ -8,6 +8,7 @@
  *   peer.c      frames to and from the peer: HELLO, sessions, NEIGH
  *   port.c      ports on their NICs: sockets, link state, faults, health
  *   vips.c      address maps, VIPs on NICs, announcements, the closed loop
+ *   load_report.c  the load of both nodes
  *   reload.c    new files or new NICs, through a child (setup.h)
  *   commands.c  the control socket's table;  status.c  its JSON
  *   filter_*.c  the filter's commands
@@ -27,6 +28,7 @@
 #include "agent/core/session.h"
 #include "agent/heartbeat.h"
 #include "agent/history.h"
+#include "agent/load.h"
 #include "agent/neigh.h"
 #include "agent/netlink.h"
 #include "agent/setup.h"
@@ -122,6 +124,7 @@ struct hg_agent {
 	uint64_t retried_at; /* setup for a NIC that may have appeared */
 	struct hg_tasks tasks;
 	struct hg_blocks *blocks;
+	struct hg_load_meter load;
 	uint64_t expire_at; /* when the blocklist is cleared next */
 };
 
@@ -178,6 +181,13 @@ void hg_vips_set_port(struct hg_agent *agent, unsigned int slot); /* announcemen
 void hg_vips_announce(struct hg_agent *agent);
 bool hg_vips_vmac(const struct hg_agent *agent, unsigned int slot, uint8_t ret[6]);
 void hg_vips_slow_tick(struct hg_agent *agent);
+
+/* load_report.c */
+void hg_load_slow_tick(struct hg_agent *agent);
+void hg_load_fill_hello(const struct hg_agent *agent, unsigned int slot,
+			struct hg_wire_hello *hello);
+json_t *hg_load_json(const struct hg_agent *agent);
+json_t *hg_load_peer_json(const struct hg_agent *agent);
 
 /* reload.c */
 void hg_reload_start(struct hg_agent *agent, struct hg_control_request *req);

@@ -184,6 +184,7 @@ static void fill_hello(const struct hg_agent *agent, unsigned int slot, struct h
 	hello->epoch_seen = htobe64(agent->elect.epoch_seen);
 	memcpy(hello->config, agent->setup->cluster.hash, sizeof(hello->config));
 	hello->stray = htobe32(port->stray);
+	hg_load_fill_hello(agent, slot, hello);
 }
 
 static void send_hello_on(struct hg_agent *agent, unsigned int slot,

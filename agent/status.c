@@ -259,6 +259,8 @@ json_t *hg_status_json(struct hg_agent *agent)
 			   json_failover(&agent->failover));
 	if (!status)
 		return NULL;
+	json_object_set_new(status, "load", hg_load_json(agent));
+	json_object_set_new(json_object_get(status, "peer"), "load", hg_load_peer_json(agent));
 	json_object_set_new(status, "role_since", json_time(&agent->since_wall));
 	json_object_set_new(status, "reason_text", json_string(whys[elect->why].text));
 	json_object_set_new(status, "isolation",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "load.h"
 #include "ports.h"
 #include "text.h"
 
@@ -290,6 +291,15 @@ static void put_troubles(struct view *view)
 	put_list(view, warnings, "note", 0, HG_TEXT_YELLOW);
 }
 
+/* The last on the screen: what is wrong goes first. */
+static void put_load(struct view *view)
+{
+	if (view->lines + 1 + HG_LOAD_LINES > SCREEN_LINES)
+		return;
+	put_blank(view);
+	view->lines += hg_load_print(view->status);
+}
+
 static bool is_serving_role(const json_t *peer)
 {
 	return hg_text_is_true(peer, "reachable") &&
@@ -320,6 +330,7 @@ static void print_text(const struct hg_tool *tool, const json_t *status)
 	put_blank(&view);
 	view.lines += hg_ports_print(tool, ports, false, PORT_ROWS);
 	put_troubles(&view);
+	put_load(&view);
 }
 
 int hg_status_run(const struct hg_tool *tool)

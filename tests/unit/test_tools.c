@@ -291,6 +291,26 @@ static void test_odd_status(void **state)
 	control_fixture_stop(fixture);
 }
 
+/* A peer with older software says nothing of its load. */
+static void test_load(void **state)
+{
+	struct control_fixture *fixture = *state;
+	struct result result;
+
+	fixture->status =
+		"{\"node\":\"gw1\",\"role\":\"active\",\"serving\":true,\"load\":{\"cpu_percent\":"
+		"12.3,\"memory_percent\":100,\"connections\":4294967295,\"ports\":[{\"rx_pps\":9999,"
+		"\"tx_pps\":10000,\"rx_kbps\":4294967295,\"tx_kbps\":7},{\"rx_pps\":\"x\"}]},"
+		"\"peer\":{\"node\":\"gw2\",\"role\":\"standby\",\"reachable\":true,\"load\":null}}";
+	control_fixture_start(fixture);
+	result = run(fixture->run, "status", NULL);
+	control_fixture_stop(fixture);
+	check_screen(result.out);
+	assert_non_null(strstr(result.out, "  gw1               12.3% 100.0%   4.29G     9999   "
+					   "4.29T    10.0k    7000\n"));
+	check(result, HG_EXIT_OK, "  gw2              not known", "");
+}
+
 /* Sixteen ports, thousands of addresses, more faults than fit: still one screen. */
 static void test_crowded_status(void **state)
 {
@@ -448,13 +468,13 @@ static void test_keygen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_usage),	   CONTROL_TEST(test_unreachable),
-		CONTROL_TEST(test_stuck),	   CONTROL_TEST(test_orders),
-		CONTROL_TEST(test_refusals),	   CONTROL_TEST(test_headlines),
-		CONTROL_TEST(test_status_json),	   CONTROL_TEST(test_odd_status),
-		CONTROL_TEST(test_crowded_status), CONTROL_TEST(test_ports),
-		CONTROL_TEST(test_events),	   CONTROL_TEST(test_follow),
-		cmocka_unit_test(test_keygen),
+		cmocka_unit_test(test_usage),  CONTROL_TEST(test_unreachable),
+		CONTROL_TEST(test_stuck),      CONTROL_TEST(test_orders),
+		CONTROL_TEST(test_refusals),   CONTROL_TEST(test_headlines),
+		CONTROL_TEST(test_load),       CONTROL_TEST(test_status_json),
+		CONTROL_TEST(test_odd_status), CONTROL_TEST(test_crowded_status),
+		CONTROL_TEST(test_ports),      CONTROL_TEST(test_events),
+		CONTROL_TEST(test_follow),     cmocka_unit_test(test_keygen),
 	};
 
 	return cmocka_run_group_tests(tests, find_program, NULL);
