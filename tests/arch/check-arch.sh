@@ -26,6 +26,7 @@ freestanding='(limits|stdbool|stddef|stdint|string)\.h'
 libbpf='bpf/(bpf|btf|libbpf|libbpf_common|libbpf_legacy)\.h'
 bpf_side='bpf/(bpf_helpers|bpf_endian|bpf_core_read|bpf_tracing|bpf_helper_defs)\.h'
 agent_libs='(systemd/sd-[a-z]+|libmnl/libmnl|sodium|jansson|libfyaml|sys/capability|seccomp)\.h'
+sync_libs='(git2(/[a-z/_]+)?|zlib)\.h'
 tools_libs='(jansson|libsmartcols|libsmartcols/libsmartcols)\.h'
 
 # Headers of bpf/ that need no map and no helper: the agent runs the same lines.
@@ -34,7 +35,7 @@ native='bpf/(siphash|lease)\.h'
 # The floor of a folder; those below agent/ belong to it, but for the core.
 floor_of() {
 	case $1 in
-	include/hagate | bpf | agent/core | loader | agent | tools) floor=$1 ;;
+	include/hagate | bpf | agent/core | loader | agent | sync | tools) floor=$1 ;;
 	agent/core/*) floor='' ;;
 	agent/*) floor=agent ;;
 	*) floor='' ;;
@@ -49,6 +50,7 @@ own_of() {
 	agent/core) own='(include/hagate|agent/core)/[^/]+' ;;
 	loader) own='(include/hagate|loader|gen)/[^/]+' ;;
 	agent) own="(include/hagate|loader)/[^/]+|agent/.+|$native" ;;
+	sync) own='(include/hagate|sync)/[^/]+' ;;
 	tools) own='(include/hagate|tools)/[^/]+' ;;
 	esac
 }
@@ -60,6 +62,7 @@ system_of() {
 	agent/core) system=$freestanding ;;
 	loader) system="$libc|$uapi|$libbpf|libmnl/libmnl\.h" ;;
 	agent) system="$libc|$uapi|$agent_libs" ;;
+	sync) system="$libc|$uapi|$sync_libs" ;;
 	tools) system="$libc|$uapi|$tools_libs" ;;
 	esac
 }
@@ -125,7 +128,7 @@ check_includes() {
 	local files file line text last=''
 
 	cd "$ROOT"
-	mapfile -t files < <(find include bpf agent loader tools -name '*.[ch]' 2>/dev/null | sort)
+	mapfile -t files < <(find include bpf agent loader sync tools -name '*.[ch]' 2>/dev/null | sort)
 	if ((${#files[@]} == 0)); then
 		fault "no source found below $ROOT"
 		return

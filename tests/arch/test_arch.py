@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tests/arch/check-arch.sh"
-FOLDERS = ("include", "bpf", "agent", "loader", "tools")
+FOLDERS = ("include", "bpf", "agent", "loader", "sync", "tools")
 
 
 def check(what, root, build="build"):
@@ -56,6 +56,10 @@ REFUSED = [
     ("agent", '"tools/tool.h"', "agent/ may not include tools/tool.h"),
     ("agent", '"bpf/maps.h"', "agent/ may not include bpf/maps.h"),
     ("agent", "<bpf/libbpf.h>", "agent/ may not include <bpf/libbpf.h>"),
+    ("sync", '"agent/config.h"', "sync/ may not include agent/config.h"),
+    ("sync", '"loader/loader.h"', "sync/ may not include loader/loader.h"),
+    ("sync", "<curl/curl.h>", "sync/ may not include <curl/curl.h>"),
+    ("agent", '"sync/history.h"', "agent/ may not include sync/history.h"),
     ("agent", "<curl/curl.h>", "agent/ may not include <curl/curl.h>"),
     ("agent", '"tests/unit/elect_rig.h"', "may not include"),
     ("agent/filter", "<libsmartcols.h>", "agent/ may not include <libsmartcols.h>"),
