@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "flight.h"
 #include "log.h"
 #include "privilege.h"
 
@@ -213,7 +214,7 @@ static int on_netlink(sd_event_source *source, int fd, uint32_t revents, void *c
 static int on_deadline(sd_event_source *source, uint64_t usec, void *context)
 {
 	(void)source;
-	(void)usec;
+	hg_flight_on_tick(context, usec);
 	hg_elector_event(context, HG_EV_TICK);
 	return 0;
 }
@@ -428,8 +429,8 @@ int hg_agent_run(const char *node_path)
 		return -ENOMEM;
 	agent->node_path = node_path;
 	block_signals();
-	if ((err = hg_start_setup(agent)) || (err = read_store(agent, &is_maintenance)) ||
-	    (err = open_parts(agent)))
+	if ((err = hg_flight_new(&agent->flight)) || (err = hg_start_setup(agent)) ||
+	    (err = read_store(agent, &is_maintenance)) || (err = open_parts(agent)))
 		goto out;
 	hg_privilege_realtime();
 	if ((err = hg_privilege_drop()) || (err = hg_privilege_seccomp()))
@@ -445,5 +446,6 @@ out:
 		hg_worker_wait(agent->worker, 2000); /* what is to be remembered is written */
 	hg_worker_free(agent->worker);
 	hg_setup_free(agent->setup);
+	hg_flight_free(agent->flight);
 	return err;
 }

@@ -90,6 +90,7 @@ struct hg_agent {
 	struct hg_neigh *neigh;
 	struct hg_control *control;
 	struct hg_history history;
+	struct hg_flight *flight; /* flight.h */
 	struct hg_elect elect;
 	struct hg_session session;
 	struct hg_health health;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "flight.h"
 #include "log.h"
 
 static void on_status(void *context, struct hg_control_request *req, json_t *arguments)
@@ -20,8 +21,13 @@ static void on_ports(void *context, struct hg_control_request *req, json_t *argu
 static void on_events(void *context, struct hg_control_request *req, json_t *arguments)
 {
 	struct hg_agent *agent = context;
-	json_t *array = json_array();
+	json_t *array;
 
+	if (json_is_true(json_object_get(arguments, "steps"))) {
+		hg_flight_on_steps(agent, req, arguments);
+		return;
+	}
+	array = json_array();
 	for (uint64_t seq = hg_history_oldest(&agent->history); seq <= agent->history.count; seq++)
 		json_array_append_new(array, hg_status_event(hg_history_get(&agent->history, seq)));
 	hg_control_lines(req, array, json_is_true(json_object_get(arguments, "follow")));

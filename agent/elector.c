@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "flight.h"
 #include "log.h"
 
 /* A tag that does not verify counts as a sign of another key for so long. */
@@ -216,7 +217,9 @@ void hg_elector_step(struct hg_agent *agent, struct hg_elect_event *ev)
 		agent->alone_since = agent->elect.is_alone && agent->elect.state == HG_EL_ACTIVE
 					     ? agent->elect.alone_since
 					     : (struct hg_time){ 0 };
+		hg_flight_before_step(agent);
 		hg_elect_step(&agent->elect, ev, &actions);
+		hg_flight_after_step(agent, ev, &actions);
 		for (unsigned int i = 0; i < actions.count; i++)
 			act(agent, &actions.list[i]);
 		*ev = (struct hg_elect_event){ .type = HG_EV_TICK };

@@ -62,22 +62,33 @@ static int send_part(const char *text, size_t length, void *context)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return -1;
+			return -errno;
 		text += n;
 		length -= n;
 	}
 	return 0;
 }
 
-static void answer(int fd, json_t *json)
+static int send_line(int fd, json_t *json)
 {
 	static const char lost[] = "{\"ok\":false,\"error\":\"out of memory\"}";
 	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
 	const char *line = text ? text : lost;
+	int err = send_part(line, strlen(line), &fd);
 
-	if (!send_part(line, strlen(line), &fd))
-		send_part("\n", 1, &fd);
+	if (!err)
+		err = send_part("\n", 1, &fd);
 	free(text);
+	return err;
+}
+
+int hg_task_line(struct hg_task *task, json_t *line)
+{
+	int err = send_line(task->fd, line);
+
+	json_decref(line);
+	task->has_lines = true;
+	return line ? err : -ENOMEM;
 }
 
 /* When memory runs out, a question may go unanswered; the agent must not be chosen. */
@@ -142,8 +153,8 @@ static int start(struct hg_tasks *tasks, struct hg_task_slot *slot, struct hg_ta
 	if (!pid) {
 		settle(task->fd);
 		json = fn(task, context, arguments);
-		if (task->fd >= 0)
-			answer(task->fd, json);
+		if (task->fd >= 0 && (json || !task->has_lines))
+			send_line(task->fd, json);
 		_exit(0);
 	}
 	if (pid < 0)
@@ -176,8 +187,8 @@ void hg_task_start(struct hg_tasks *tasks, struct hg_control_request *req, hg_ta
 	slot->is_background = false;
 	err = start(tasks, slot, &task, fn, context, arguments);
 	if (err)
-		answer(task.fd, hg_task_fail("cannot start a process for this: %s",
-					     strerror(-err))); /* non-blocking here */
+		send_line(task.fd, hg_task_fail("cannot start a process for this: %s",
+						strerror(-err))); /* non-blocking here */
 	close(task.fd);
 }
 

@@ -31,9 +31,11 @@ struct hg_task {
 	int fd; /* -1: nobody waits for an answer */
 	struct hg_control_rest rest;
 	size_t rest_read;
+	bool has_lines; /* hg_task_line() was called */
 };
 
-/* Runs in the child. Its answer, {"ok":...}, a new reference; NULL: out of memory. */
+/* Runs in the child. Its answer, {"ok":...}, a new reference; NULL: out of memory, or
+ * everything was said by hg_task_line(). */
 typedef json_t *(*hg_task_fn)(struct hg_task *task, void *context, json_t *arguments);
 
 void hg_tasks_init(struct hg_tasks *tasks, sd_event *event);
@@ -44,9 +46,12 @@ void hg_task_start(struct hg_tasks *tasks, struct hg_control_request *req, hg_ta
 /* Without a client, one at a time. -EBUSY, or why there is no child. */
 int hg_task_start_background(struct hg_tasks *tasks, hg_task_fn fn, void *context);
 
-/* Both for fn only. The next octets that the client sends: their number, 0 at the end,
+/* All for fn only. The next octets that the client sends: their number, 0 at the end,
  * or -errno. */
 ssize_t hg_task_read(struct hg_task *task, void *buffer, size_t size);
+/* One line of an answer of many, which ends with the connection. Takes the reference; NULL
+ * stands for "out of memory". 0, or -errno: the client has left or does not read. */
+int hg_task_line(struct hg_task *task, json_t *line);
 /* {"ok":false,"error":TEXT} */
 json_t *hg_task_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

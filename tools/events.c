@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * `hagate events`: what happened, oldest first, a line each.
+ * `hagate events`: what happened, oldest first, a line each. With --steps what the flight
+ * recorder holds.
  */
 #include <string.h>
 
@@ -51,6 +52,33 @@ static void print_text(const struct hg_tool *tool, const json_t *event)
 	putchar('\n');
 }
 
+/* One step of the election. The first line, its state before them, is for a replayer. */
+static void print_step(const json_t *step)
+{
+	const json_t *actions = json_object_get(step, "actions");
+	char words[512], from[40];
+
+	if (!json_is_string(json_object_get(step, "event")))
+		return;
+	hg_text_copy(words, sizeof(words), hg_text_string(step, "event", "?"));
+	printf("%15.6f  %-15s ", hg_text_number(step, "now_ns", 0) / 1e9, words);
+	hg_text_copy(words, sizeof(words), hg_text_string(step, "state", "?"));
+	printf("%-11s", words);
+	words[0] = '\0';
+	for (size_t i = 0; i < json_array_size(actions); i++) {
+		const char *name = json_string_value(json_array_get(actions, i));
+
+		hg_text_add(words, sizeof(words), " %s", name ? name : "?");
+	}
+	hg_text_copy(words, sizeof(words), words);
+	fputs(words, stdout);
+	hg_text_copy(from, sizeof(from), hg_text_string(step, "from", ""));
+	hg_text_copy(words, sizeof(words), hg_text_string(step, "reason", ""));
+	if (*words)
+		printf("  (from %s: %s)", from, words);
+	putchar('\n');
+}
+
 /* Prints one line of the answer; is_end: hagated refused or wrote nonsense. */
 static int print_line(const struct hg_tool *tool, const char *line)
 {
@@ -64,6 +92,8 @@ static int print_line(const struct hg_tool *tool, const char *line)
 		status = HG_EXIT_FAILED;
 	} else if (tool->is_json) {
 		puts(line);
+	} else if (tool->is_steps) {
+		print_step(event);
 	} else {
 		print_text(tool, event);
 	}
@@ -76,7 +106,8 @@ static int print_line(const struct hg_tool *tool, const char *line)
 int hg_events_run(const struct hg_tool *tool)
 {
 	int timeout_ms = tool->is_follow ? HG_CLIENT_NO_TIMEOUT : HG_CLIENT_TIMEOUT_MS;
-	json_t *request = json_pack("{s:s,s:b}", "command", "events", "follow", tool->is_follow);
+	json_t *request = json_pack("{s:s,s:b,s:b}", "command", "events", "follow", tool->is_follow,
+				    "steps", tool->is_steps);
 	struct hg_client client;
 	const char *line;
 	int status = hg_client_open(tool, request, &client);

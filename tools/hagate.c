@@ -19,6 +19,7 @@ enum {
 	OPT_SOURCE = 's',
 	OPT_FILE = 'F',
 	OPT_LIMIT = 'n',
+	OPT_STEPS = 'S',
 };
 
 static const struct argp_option json_options[] = {
@@ -27,6 +28,7 @@ static const struct argp_option json_options[] = {
 };
 static const struct argp_option events_options[] = {
 	{ "follow", OPT_FOLLOW, NULL, 0, "Go on printing until interrupted", 0 },
+	{ "steps", OPT_STEPS, NULL, 0, "The last steps of the election, for replay", 0 },
 	{ "json", OPT_JSON, NULL, 0, "One line of JSON per event", 0 },
 	{ 0 },
 };
@@ -136,6 +138,9 @@ static error_t parse_command_option(int key, char *arg, struct argp_state *state
 		return 0;
 	case OPT_FOLLOW:
 		line->tool.is_follow = true;
+		return 0;
+	case OPT_STEPS:
+		line->tool.is_steps = true;
 		return 0;
 	case OPT_DIR:
 		line->tool.dir = arg;

@@ -20,7 +20,7 @@ struct hg_tool {
 	const char *argument; /* the one argument, NULL when none is given */
 	const char *ttl, *source, *file, *limit; /* filter block, filter blocked */
 	bool is_json;
-	bool is_follow;
+	bool is_follow, is_steps; /* events */
 	bool has_terminal; /* stdout is one */
 	bool has_color;
 };

@@ -15,6 +15,8 @@
  * status                                {"ok":true,"status":{... contract ...}}
  * ports                                 {"ok":true,"ports":[...]}
  * events       "follow":bool            a line each: {"seq":n,"time":"RFC3339","type":...}
+ * events       "steps":true             a line each: the state of the election before the
+ *                                       oldest step kept, then each step since
  * handover                              when done: {"ok":true,"text":...}
  * maintenance  "on":bool                {"ok":true,"text":...}
  * reload                                {"ok":true,"text":...} or ok:false; "diagnostics"

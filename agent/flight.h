@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the agent remembers of itself: the flight recorder round each step, and the
+ * commands that read it. Part of the loop: nothing here blocks, makes text or takes
+ * memory at record time; what reads the recorder runs in a task (task.h), on the child's
+ * copy.
+ */
+#ifndef HG_FLIGHT_H
+#define HG_FLIGHT_H
+
+#include "agent/agent.h"
+#include "agent/recorder.h"
+
+struct hg_flight {
+	struct hg_recorder recorder;
+	struct hg_span late; /* of the tick about to be stepped; 0: no tick */
+};
+
+/* -ENOMEM. Before memory is locked. */
+int hg_flight_new(struct hg_flight **ret);
+void hg_flight_free(struct hg_flight *flight);
+
+/* The election's timer ran: it was due at `due_usec` (CLOCK_BOOTTIME). */
+void hg_flight_on_tick(struct hg_agent *agent, uint64_t due_usec);
+
+/* Round hg_elect_step(). */
+void hg_flight_before_step(struct hg_agent *agent);
+void hg_flight_after_step(struct hg_agent *agent, const struct hg_elect_event *ev,
+			  const struct hg_actions *actions);
+
+/* `events` with "steps": a line each (recorder_json.h). */
+void hg_flight_on_steps(struct hg_agent *agent, struct hg_control_request *req, json_t *arguments);
+
+#endif
