@@ -247,6 +247,7 @@ static int on_slow(sd_event_source *source, uint64_t usec, void *context)
 	hg_vips_slow_tick(agent);
 	hg_filter_slow_tick(agent);
 	hg_load_slow_tick(agent);
+	hg_sync_slow_tick(agent);
 	hg_port_judge(agent);
 	reserve_epochs(agent);
 	usec += HG_SLOW_TICK_MS * 1000;
@@ -398,6 +399,7 @@ static int open_parts(struct hg_agent *agent)
 static void take_part(struct hg_agent *agent, bool is_maintenance)
 {
 	hg_elect_init(&agent->elect);
+	hg_sync_init(agent);
 	clock_gettime(CLOCK_REALTIME, &agent->since_wall);
 	hg_elector_event(agent, HG_EV_START);
 	if (is_maintenance)

@@ -12,6 +12,7 @@
  *   reload.c    new files or new NICs, through a child (setup.h)
  *   commands.c  the control socket's table;  status.c  its JSON
  *   filter_*.c  the filter's commands
+ *   sync.c      what hagate-sync reports, what the peer says of its configuration
  *
  * Nothing below may block: slow work goes to the worker (worker.h), to setup's child, and
  * slow answers to a task (task.h).
@@ -33,6 +34,7 @@
 #include "agent/netlink.h"
 #include "agent/setup.h"
 #include "agent/store.h"
+#include "agent/sync.h"
 #include "agent/task.h"
 #include "agent/worker.h"
 #include "loader/block.h"
@@ -124,6 +126,7 @@ struct hg_agent {
 	char peer_fault[256], store_fault[256], config_fault[256];
 	uint64_t retried_at; /* setup for a NIC that may have appeared */
 	struct hg_tasks tasks;
+	struct hg_sync sync;
 	struct hg_blocks *blocks;
 	struct hg_load_meter load;
 	uint64_t expire_at; /* when the blocklist is cleared next */

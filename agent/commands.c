@@ -105,6 +105,7 @@ const struct hg_control_command hg_commands[] = {
 	{ "filter-unblock", true, hg_filter_on_unblock },
 	{ "filter-blocked", false, hg_filter_on_blocked },
 	{ "filter-trace", false, hg_filter_on_trace },
+	{ "sync", true, hg_sync_on_report },
 	{ "version", false, on_version },
 	{ NULL, false, NULL },
 };

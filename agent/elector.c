@@ -51,7 +51,7 @@ void hg_elector_config(const struct hg_agent *agent, struct hg_elect_config *ret
 	*ret = (struct hg_elect_config){
 		.node = agent->self->id,
 		.priority = agent->self->priority,
-		.mode = agent->setup->node.mode,
+		.mode = agent->setup->mode,
 		.isolation = cluster->isolation,
 		.has_peer = agent->peer != NULL,
 		.is_failback = cluster->is_failback,

@@ -168,10 +168,6 @@ static uint8_t hello_flags(const struct hg_agent *agent, unsigned int slot)
 static void fill_hello(const struct hg_agent *agent, unsigned int slot, struct hg_wire_hello *hello)
 {
 	const struct hg_agent_port *port = &agent->port[slot];
-	const char *cluster = agent->setup->cluster.name;
-
-	crypto_generichash(hello->cluster, sizeof(hello->cluster), (const uint8_t *)cluster,
-			   strlen(cluster), NULL, 0);
 	memcpy(hello->port_name, port->name, strnlen(port->name, sizeof(hello->port_name) - 1));
 	memcpy(hello->node_name, agent->self->name,
 	       strnlen(agent->self->name, sizeof(hello->node_name) - 1));
@@ -181,6 +177,7 @@ static void fill_hello(const struct hg_agent *agent, unsigned int slot, struct h
 	hello->health = agent->elect.health;
 	hello->priority = htobe16(agent->self->priority);
 	hello->flags = hello_flags(agent, slot);
+	hg_sync_fill_hello(agent, hello);
 	hello->epoch_seen = htobe64(agent->elect.epoch_seen);
 	memcpy(hello->config, agent->setup->cluster.hash, sizeof(hello->config));
 	hello->stray = htobe32(port->stray);
@@ -299,6 +296,7 @@ static void on_hello(struct hg_agent *agent, const struct hg_event *event)
 	hello.software[sizeof(hello.software) - 1] = '\0';
 	agent->is_config_other = memcmp(hello.config, agent->setup->cluster.hash,
 					sizeof(hello.config)) != 0;
+	hg_sync_on_hello(agent, &hello);
 	agent->port[event->slot].hello = hello;
 	agent->port[event->slot].hello_at = event->at;
 	hg_port_judge(agent); /* before the election hears of a consent */

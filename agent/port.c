@@ -389,8 +389,11 @@ void hg_port_judge(struct hg_agent *agent)
 	}
 	agent->health = hg_health_judge(&facts);
 	agent->is_judged = true;
+	hg_sync_judge(agent, &ev);
 	if (agent->health.score == agent->elect.health &&
-	    agent->health.is_fit == agent->elect.is_fit)
+	    agent->health.is_fit == agent->elect.is_fit &&
+	    ev.self.generation == agent->elect.generation &&
+	    ev.self.is_unsynced == agent->elect.is_unsynced)
 		return;
 	ev.self.health = agent->health.score;
 	ev.self.is_fit = agent->health.is_fit;

@@ -86,7 +86,13 @@ static const struct field config_fields[] = {
 static const struct field self_fields[] = {
 	SELF(health, KIND_U8),
 	SELF(is_fit, KIND_BOOL),
+	SELF(is_unsynced, KIND_BOOL),
 	SELF(generation, KIND_U64),
+	{ 0 },
+};
+
+static const struct field learn_fields[] = {
+	{ "is_learning", offsetof(struct hg_elect_event, is_learning), KIND_BOOL },
 	{ 0 },
 };
 
@@ -104,6 +110,7 @@ static const char *const event_names[HG_EVS] = {
 	[HG_EV_MAINTENANCE_ON] = "maintenance-on",
 	[HG_EV_MAINTENANCE_OFF] = "maintenance-off",
 	[HG_EV_STOP] = "stop",
+	[HG_EV_LEARN] = "learn",
 };
 
 static const char *const action_names[HG_ACTS] = {
@@ -266,6 +273,10 @@ static const struct field *body_of(struct hg_elect_event *event, const char **re
 		*ret_name = "self";
 		*ret_base = event;
 		return self_fields;
+	case HG_EV_LEARN:
+		*ret_name = "learn";
+		*ret_base = event;
+		return learn_fields;
 	case HG_EV_TICK:
 	case HG_EV_HANDOVER:
 	case HG_EV_MAINTENANCE_ON:

@@ -19,14 +19,19 @@ static const char *veto_fixed(void *context, const struct hg_setup *next)
 	const struct hg_agent *agent = context;
 	const struct hg_node_config *was = &agent->setup->node, *is = &next->node;
 	int self = hg_cluster_find_node(&next->cluster, is->node);
+	bool is_joining = agent->setup->is_blank != next->is_blank;
 
+	if (is_joining && next->is_blank)
+		return "a member cannot become blank while it runs: stop hagated, then join";
 	if (strcmp(was->node, is->node) || self < 0 ||
-	    next->cluster.node[self].id != agent->self->id)
+	    (!is_joining && next->cluster.node[self].id != agent->self->id))
 		return "the node's name or id changed: restart hagated for that";
 	if (strcmp(was->state, is->state) || strcmp(was->run, is->run) || strcmp(was->pin, is->pin))
 		return "`paths` changed: restart hagated for that";
 	if (memcmp(agent->setup->key, next->key, sizeof(next->key)))
 		return "the cluster key changed: restart hagated on both nodes for that";
+	if (is_joining)
+		return NULL; /* nothing was known before */
 	if (agent->peer && next->cluster.node_count > 1 &&
 	    next->cluster.node[!self].id != agent->peer->id)
 		return "the peer's id changed: restart hagated on both nodes for that";
@@ -68,6 +73,7 @@ static void adopt(struct hg_agent *agent, struct hg_setup *next)
 {
 	struct hg_setup *old = agent->setup;
 	int was[HG_SLOTS_MAX] = { 0 }, err;
+	bool is_joining = old->is_blank && !next->is_blank;
 
 	if (agent->elect.has_addresses)
 		hg_vips_remove_missing(agent, next);
@@ -76,6 +82,8 @@ static void adopt(struct hg_agent *agent, struct hg_setup *next)
 	hg_port_done(agent);
 	agent->setup = next;
 	err = hg_port_init(agent);
+	if (!err && is_joining)
+		err = hg_peer_init(agent); /* there was no peer before */
 	if (!err)
 		err = hg_vips_init(agent);
 	if (err)
@@ -87,6 +95,9 @@ static void adopt(struct hg_agent *agent, struct hg_setup *next)
 			hg_maps_delete_port(&agent->maps, was[slot]);
 	hg_vips_sync_maps(agent);
 	hg_setup_free(old);
+	hg_sync_init(agent);
+	if (is_joining)
+		hg_port_judge(agent);
 	hg_elector_event(agent, HG_EV_CONFIG);
 	hg_port_judge(agent);
 	if (hg_state_serves(agent->maps.state, hg_now().ns)) {

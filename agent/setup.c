@@ -8,11 +8,14 @@
 #include <unistd.h>
 
 #include "agent/child.h"
+#include "agent/filter/build.h"
 #include "agent/filter/compile.h"
 #include "agent/filter/ruleset.h"
 #include "agent/keyfile.h"
 #include "setup.h"
 #include "setup_filter.h"
+
+#define HG_SETUP_BLANK_ID 255 /* never said to anybody */
 
 struct hg_setup *hg_setup_new(void)
 {
@@ -51,24 +54,81 @@ void hg_setup_config(const struct hg_node_config *node, const struct hg_cluster_
 	}
 }
 
-/* Reads all files and the key; diagnostics say what is wrong. */
-static int read_files(const char *node_path, struct hg_setup *setup,
-		      struct hg_ruleset **ret_ruleset, FILE *out)
+/* A node that knows nothing yet: alone, without ports, so that no program is on a NIC and
+ * nothing of an old cluster.yaml is in force. */
+static int make_blank(struct hg_setup *setup, struct hg_ruleset **ret_ruleset, FILE *out)
 {
-	struct hg_cluster_config cluster;
-	struct hg_error error = { "" };
-	int err;
+	struct hg_ruleset_build build;
+	struct hg_cluster_config *cluster = &setup->cluster;
+	int err = hg_build_begin(&build, setup->node.cluster);
 
-	err = hg_config_read_node(node_path, &setup->node, out);
+	build.has_errors |= err != 0;
+	err = hg_build_end(&build, ret_ruleset, out);
 	if (err)
 		return err;
-	err = hg_config_read_gateway(setup->node.cluster, &setup->node, &cluster, ret_ruleset, out);
+	*cluster = (struct hg_cluster_config){
+		.node_count = 1,
+		.node = { { .id = HG_SETUP_BLANK_ID } },
+		.vip = setup->vip,
+		.heartbeat_port = HG_WIRE_UDP_PORT,
+		.interval = HG_MS(100),
+		.lease = HG_MS(1000),
+		.drain = HG_MS(500),
+		.agent_grace = HG_MS(2000),
+		.failsafe = { 22 },
+		.is_default_accept = true,
+	};
+	snprintf(cluster->node[0].name, sizeof(cluster->node[0].name), "%s", setup->node.node);
+	setup->node.port_count = 0;
+	return 0;
+}
+
+static int read_cluster(struct hg_setup *setup, struct hg_ruleset **ret_ruleset, FILE *out)
+{
+	struct hg_cluster_config cluster;
+	int err = hg_config_read_gateway(setup->node.cluster, &setup->node, &cluster, ret_ruleset,
+					 out);
+
 	if (err)
 		return err;
 	setup->cluster = cluster;
 	memcpy(setup->vip, cluster.vip, cluster.vip_count * sizeof(*cluster.vip));
 	hg_config_done(&cluster);
 	setup->cluster.vip = setup->vip;
+	return 0;
+}
+
+/* Whether the node has joined is on its disk, not in a file that people write. */
+static void read_identity(struct hg_setup *setup, FILE *out)
+{
+	int err = hg_identity_read(setup->node.state, &setup->identity);
+
+	setup->has_identity = !err;
+	setup->mode = setup->node.mode;
+	if (setup->mode == HG_MODE_JOIN && setup->has_identity)
+		setup->mode = HG_MODE_MEMBER;
+	setup->is_blank = setup->mode == HG_MODE_JOIN;
+	if (err && err != -ENOENT)
+		fprintf(out, "%s/" HG_IDENTITY_FILE ": warning: %s; this node is taken as %s\n",
+			setup->node.state, err == -EBADMSG ? "damaged" : strerror(-err),
+			setup->is_blank ? "blank and joins anew" : "never initialised");
+}
+
+/* Reads all files and the key; diagnostics say what is wrong. */
+static int read_files(const char *node_path, struct hg_setup *setup,
+		      struct hg_ruleset **ret_ruleset, FILE *out)
+{
+	struct hg_error error = { "" };
+	int err;
+
+	err = hg_config_read_node(node_path, &setup->node, out);
+	if (err)
+		return err;
+	read_identity(setup, out);
+	err = setup->is_blank ? make_blank(setup, ret_ruleset, out)
+			      : read_cluster(setup, ret_ruleset, out);
+	if (err)
+		return err;
 	err = hg_keyfile_read(setup->node.key, setup->key, &error);
 	if (err)
 		fprintf(out, "%s\n", error.text);

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "agent/config.h"
+#include "agent/identity.h"
 #include "agent/keys.h"
 
 /* One port on its NIC. */
@@ -39,6 +40,10 @@ struct hg_setup_filter {
 
 struct hg_setup {
 	int err; /* 0; -EINVAL: diagnostics say what is wrong in the files */
+	enum hg_elect_mode mode; /* node.mode, but member once a joining node has joined */
+	bool is_blank; /* mode: join and not joined: `node` and `cluster` have no ports */
+	bool has_identity;
+	struct hg_identity identity;
 	bool is_adopted; /* maps of an earlier agent were there */
 	struct hg_node_config node;
 	struct hg_cluster_config cluster; /* .vip points to `vip` */

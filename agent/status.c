@@ -211,8 +211,8 @@ static json_t *json_vips(struct hg_agent *agent)
 static json_t *json_faults(struct hg_agent *agent)
 {
 	json_t *array = json_array();
-	const char *const general[] = { agent->peer_fault, agent->config_fault,
-					agent->store_fault };
+	const char *const general[] = { agent->peer_fault, agent->config_fault, agent->store_fault,
+					agent->sync.fault };
 
 	for (unsigned int i = 0; i < sizeof(general) / sizeof(general[0]); i++)
 		if (*general[i])
@@ -275,6 +275,7 @@ json_t *hg_status_json(struct hg_agent *agent)
 	json_object_set_new(status, "faults", json_faults(agent));
 	json_object_set_new(status, "warnings", hg_filter_warnings(agent));
 	json_object_set_new(status, "filter", hg_filter_status(agent));
+	json_object_set_new(status, "sync", hg_sync_json(agent));
 	json_object_set_new(status, "counters", json_counters(agent, -1, false));
 	return status;
 }

@@ -260,7 +260,8 @@ static struct hg_decision decide_config(const struct hg_elect *el, const struct 
 		return is_outside && el->state != HG_EL_OFF ? stay(el)
 							    : go(HG_EL_BLANK, HG_WHY_CONFIGURED);
 	if (is_outside)
-		return go(hg_view_rest(el, HG_EL_LISTEN), HG_WHY_CONFIGURED);
+		return go(hg_view_rest(el, HG_EL_LISTEN),
+			  el->state == HG_EL_OFF ? HG_WHY_CONFIGURED : HG_WHY_JOINED);
 	return review(el, obs);
 }
 
@@ -321,6 +322,15 @@ static struct hg_decision decide_return(const struct hg_elect *el, const struct 
 	return d;
 }
 
+static struct hg_decision decide_learn(const struct hg_elect *el, bool is_learning)
+{
+	if (el->state == HG_EL_BLANK && is_learning)
+		return go(HG_EL_LEARNER, HG_WHY_LEARNING);
+	if (el->state == HG_EL_LEARNER && !is_learning)
+		return go(HG_EL_BLANK, HG_WHY_NOT_LEARNT);
+	return stay(el);
+}
+
 struct hg_decision hg_decide(const struct hg_elect *el, const struct hg_elect_event *ev)
 {
 	switch (hg_table_duty(el->state, ev->type)) {
@@ -341,6 +351,8 @@ struct hg_decision hg_decide(const struct hg_elect *el, const struct hg_elect_ev
 		return decide_return(el, &ev->obs);
 	case HG_DUTY_FAREWELL:
 		return el->has_waiter ? answer(stay(el), false, HG_WHY_STOPPED) : stay(el);
+	case HG_DUTY_LEARN:
+		return decide_learn(el, ev->is_learning);
 	case HG_DUTY_UNDEFINED:
 	case HG_DUTY_IGNORE:
 	case HG_DUTY_NOTE:

@@ -22,7 +22,7 @@
 enum hg_elect_state {
 	HG_EL_OFF, /* mode: off */
 	HG_EL_BLANK, /* mode: join, knows nothing: never claims, never sends configuration */
-	HG_EL_LEARNER, /* joining and told by a member; like BLANK, no event leads here yet */
+	HG_EL_LEARNER, /* a member is being learnt from; otherwise like BLANK */
 	HG_EL_LISTEN, /* claims nothing until it has listened a lease + 3 intervals */
 	HG_EL_STANDBY, /* grants to the holder, probes it */
 	HG_EL_CLAIMING, /* own epoch set, not yet serving */
@@ -98,6 +98,7 @@ enum hg_elect_event_type {
 	HG_EV_MAINTENANCE_ON, /* operator; or remembered at start */
 	HG_EV_MAINTENANCE_OFF,
 	HG_EV_STOP, /* the agent is about to exit; the data path stays as it is */
+	HG_EV_LEARN, /* a blank node began or gave up to learn from a member */
 	HG_EVS,
 };
 
@@ -112,7 +113,9 @@ struct hg_elect_event {
 			uint8_t health;
 			bool is_fit; /* false: wiring fault, misbound NIC, wrong key */
 			uint64_t generation;
+			bool is_unsynced; /* the peer's configuration is another */
 		} self;
+		bool is_learning; /* LEARN */
 	};
 	uint64_t epoch_counter; /* START: first unused counter of the reserved block */
 };
@@ -177,6 +180,7 @@ struct hg_elect {
 	bool has_waiter; /* HANDOVER_DONE is owed to an operator */
 	bool is_late; /* this step came more than an interval after it was due */
 	uint8_t health;
+	bool is_unsynced; /* own configuration is not the peer's: no failback */
 	uint64_t generation;
 	uint64_t epoch; /* own claim, 0 none */
 	uint64_t epoch_seen; /* highest ever seen, own or foreign */

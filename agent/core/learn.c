@@ -85,6 +85,7 @@ static void learn_by_type(struct hg_elect *el, const struct hg_elect_event *ev)
 		el->health = ev->self.health;
 		el->is_fit = ev->self.is_fit;
 		el->generation = ev->self.generation;
+		el->is_unsynced = ev->self.is_unsynced;
 		break;
 	case HG_EV_MAINTENANCE_ON:
 		el->is_maintenance = true;
@@ -95,6 +96,7 @@ static void learn_by_type(struct hg_elect *el, const struct hg_elect_event *ev)
 	case HG_EV_TICK:
 	case HG_EV_HANDOVER:
 	case HG_EV_STOP:
+	case HG_EV_LEARN:
 	case HG_EVS:
 		break;
 	}

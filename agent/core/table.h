@@ -19,6 +19,7 @@ enum hg_duty {
 	HG_DUTY_WAIT, /* HANDOVER while one is under way: answered with it */
 	HG_DUTY_RETIRE, /* MAINTENANCE_ON: into maintenance, at once or by a handover */
 	HG_DUTY_RETURN, /* MAINTENANCE_OFF: back into the election */
+	HG_DUTY_LEARN, /* LEARN: between BLANK and LEARNER */
 	HG_DUTY_FAREWELL, /* STOP: an operator still waiting is answered, nothing else */
 };
 

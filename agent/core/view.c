@@ -73,7 +73,7 @@ bool hg_view_is_better(const struct hg_elect *el)
 	       hg_view_peer_is_fresh(el) && el->peer.role == HG_ROLE_ACTIVE &&
 	       hg_time_before(el->now, hg_view_silence_at(el)) &&
 	       el->config.priority > el->peer.priority && el->health >= el->peer.health &&
-	       el->generation >= el->peer.generation;
+	       el->generation >= el->peer.generation && !el->is_unsynced;
 }
 
 bool hg_view_may_serve_alone(const struct hg_elect *el, enum hg_why why)

@@ -108,7 +108,10 @@
 	X(UNANSWERED, "unanswered", "no answer to the claim, which may not do without")    \
 	X(REJOINED, "rejoined", "grants of the peer came back")                            \
 	X(NOT_HOLDER, "not-holder", "this node does not hold the lease")                   \
-	X(CONFIGURED, "configured", "the configuration changed the mode of this node")
+	X(CONFIGURED, "configured", "the configuration changed the mode of this node")     \
+	X(LEARNING, "learning", "a member was found to learn the configuration from")      \
+	X(NOT_LEARNT, "not-learnt", "learning from the member failed; tries again")        \
+	X(JOINED, "joined", "the configuration was learnt: a member from now on")
 
 #define HG_REASON_ENUM(id, name, text) HG_R_##id,
 enum hg_reason { HG_PACKET_REASONS(HG_REASON_ENUM) HG_R_COUNT };

@@ -74,6 +74,7 @@ struct hg_wire_short {
 #define HG_HELLO_F_MISBOUND 0x04 /* sender knows that its own NICs are misbound */
 #define HG_HELLO_F_LINK 0x08 /* the link of this port is up */
 #define HG_HELLO_F_PEER_HEARD 0x10 /* sender hears the receiver on this port */
+#define HG_HELLO_F_UUID 0x40 /* `cluster` is the cluster's UUID: `generation`, `head` are kept */
 #define HG_HELLO_F_BOUND 0x20 /* holder: promises to stop without grants (isolation: stop) */
 
 struct hg_wire_hello {
@@ -98,7 +99,8 @@ struct hg_wire_hello {
 	__be32 rx_pps, tx_pps; /* of this port */
 	__be32 rx_kbps, tx_kbps;
 	__be32 connections;
-	__u8 reserved[20];
+	__u8 head[16]; /* of the configuration's history: its id, cut */
+	__u8 reserved[4];
 };
 
 #define HG_WIRE_NEIGHS 8

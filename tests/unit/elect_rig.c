@@ -223,6 +223,14 @@ void rig_health(struct rig *rig, uint8_t health, bool is_fit)
 
 	ev.self.health = health;
 	ev.self.is_fit = is_fit;
+	ev.self.is_unsynced = rig->is_unsynced;
+	step(rig, &ev);
+}
+
+void rig_learn(struct rig *rig, bool is_learning)
+{
+	struct hg_elect_event ev = { .type = HG_EV_LEARN, .is_learning = is_learning };
+
 	step(rig, &ev);
 }
 
@@ -301,7 +309,8 @@ void rig_into(struct rig *rig, enum hg_elect_state state)
 	case HG_EL_LEARNER:
 		rig->config.mode = HG_MODE_JOIN;
 		rig_start(rig);
-		rig->el.state = state; /* no event leads to LEARNER yet */
+		if (state == HG_EL_LEARNER)
+			rig_learn(rig, true);
 		break;
 	case HG_EL_LISTEN:
 		rig_start(rig);

@@ -20,6 +20,7 @@ struct rig {
 	struct hg_elect_hello peer; /* what rig_hello() says */
 	struct hg_time now;
 	bool has_frames; /* journal them too */
+	bool is_unsynced; /* said by rig_health() */
 	bool is_granted; /* the peer answers each REQUEST at once */
 	bool is_holder_heard; /* the peer's REQUEST answers each PROBE at once */
 	uint64_t steps;
@@ -32,6 +33,7 @@ void rig_init(struct rig *rig);
 
 /* One event at the present time, and what it entails (`again`). */
 void rig_event(struct rig *rig, enum hg_elect_event_type type);
+void rig_learn(struct rig *rig, bool is_learning);
 void rig_health(struct rig *rig, uint8_t health, bool is_fit);
 void rig_hello(struct rig *rig, enum hg_role role);
 void rig_start(struct rig *rig);

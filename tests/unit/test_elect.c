@@ -124,13 +124,38 @@ static void test_modes(void **context)
 	rig.config.mode = HG_MODE_MEMBER;
 	rig_event(&rig, HG_EV_CONFIG);
 	rig_run(&rig, 5304);
-	rig_expect(&rig, "5000.000 blank>listen:configured\n"
+	rig_expect(&rig, "5000.000 blank>listen:joined\n"
 			 "5300.000 epoch=0x801 listen>claiming:alone\n");
 	rig.config.mode = HG_MODE_OFF;
 	rig_run(&rig, 5320);
 	rig.length = 0;
 	rig_event(&rig, HG_EV_CONFIG);
 	rig_expect(&rig, "5320.000 release remove active>off:configured\n");
+}
+
+/* A blank node claims nothing, however long nobody is heard, and is told apart from one
+ * that learns; only a configuration makes it a member. */
+static void test_joining(void **context)
+{
+	(void)context;
+	rig.config.mode = HG_MODE_JOIN;
+	rig_start(&rig);
+	rig_learn(&rig, false);
+	rig_run(&rig, 2000);
+	rig_learn(&rig, true);
+	rig_learn(&rig, true);
+	rig_run(&rig, 4000);
+	rig_expect(&rig, "1000.000 remove off>blank:started\n"
+			 "2000.000 blank>learner:learning\n");
+	rig_learn(&rig, false);
+	rig_learn(&rig, true);
+	rig_event(&rig, HG_EV_CONFIG); /* still mode: join */
+	rig_expect(&rig, "4000.000 learner>blank:not-learnt\n"
+			 "4000.000 blank>learner:learning\n");
+	rig.config.mode = HG_MODE_MEMBER;
+	rig_event(&rig, HG_EV_CONFIG);
+	rig_learn(&rig, true);
+	rig_expect(&rig, "4000.000 learner>listen:joined\n");
 }
 
 /* --- listen ------------------------------------------------------------------------ */
@@ -333,6 +358,30 @@ static void test_failback(void **context)
 	rig_expect(&rig, "2000.000 epoch=0x501 standby>claiming:failback\n");
 }
 
+/* Its configuration is not the holder's yet: the delay counts from when it is. */
+static void test_no_failback_before_sync(void **context)
+{
+	(void)context;
+	rig.config.priority = 150;
+	rig_into(&rig, HG_EL_STANDBY);
+	rig.is_unsynced = true;
+	rig_health(&rig, 100, true);
+	for (int ms = 1100; ms < 4000; ms += 100) {
+		rig_run(&rig, ms);
+		rig_hello(&rig, HG_ROLE_ACTIVE);
+	}
+	rig_expect(&rig, "");
+	rig.is_unsynced = false;
+	rig_health(&rig, 100, true);
+	for (int ms = 4000; ms < 4400; ms += 100) {
+		rig_run(&rig, ms);
+		rig_hello(&rig, HG_ROLE_ACTIVE);
+	}
+	rig_expect(&rig, "");
+	rig_run(&rig, 4401);
+	rig_expect(&rig, "4400.000 epoch=0x501 standby>claiming:failback\n");
+}
+
 static void test_no_failback(void **context)
 {
 	(void)context;
@@ -444,6 +493,7 @@ int main(void)
 		TEST(test_adoption),
 		TEST(test_no_adoption),
 		TEST(test_modes),
+		TEST(test_joining),
 		TEST(test_listen_hears_holder),
 		TEST(test_listen_worse_goes_second),
 		TEST(test_listen_better_goes_first),
@@ -458,6 +508,7 @@ int main(void)
 		TEST(test_silence_of_nobody),
 		TEST(test_failback),
 		TEST(test_no_failback),
+		TEST(test_no_failback_before_sync),
 		TEST(test_idle_peer_is_elected_against),
 		TEST(test_overruled),
 		TEST(test_fenced_too_late),

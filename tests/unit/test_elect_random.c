@@ -158,10 +158,13 @@ static void draw_event(struct trial *t, struct hg_elect_event *ev)
 		draw_config(t, &ev->config);
 	if (ev->type == HG_EV_HELLO)
 		draw_hello(t, &ev->hello);
+	if (ev->type == HG_EV_LEARN)
+		ev->is_learning = draw(t, 2);
 	if (ev->type == HG_EV_HEALTH) {
 		ev->self.health = draw(t, 101);
 		ev->self.is_fit = draw(t, 4);
 		ev->self.generation = draw(t, 2);
+		ev->self.is_unsynced = !draw(t, 4);
 	}
 }
 
@@ -289,7 +292,8 @@ static void check_state(struct trial *t, const struct hg_elect_event *ev,
 	check(t, !el->is_bound || holds);
 	check(t, !el->has_waiter || el->state == HG_EL_RELEASING);
 	check(t, !asks || el->has_waiter || count(actions, HG_ACT_HANDOVER_DONE));
-	if (el->state == HG_EL_OFF || ev->type == HG_EV_STOP || ev->type == HG_EV_START)
+	if (el->state == HG_EL_OFF || ev->type == HG_EV_STOP || ev->type == HG_EV_START ||
+	    ev->type == HG_EV_LEARN)
 		return;
 	check(t, el->epoch_seen >= t->seen);
 	check(t, actions->again || hg_elect_deadline(el, &t->obs).ns > t->now.ns);

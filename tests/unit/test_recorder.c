@@ -75,7 +75,7 @@ static struct hg_elect_config config(void)
 
 static void draw_event(struct hg_elect_event *ret)
 {
-	*ret = (struct hg_elect_event){ .type = draw(4) ? HG_EV_TICK : draw(HG_EV_STOP),
+	*ret = (struct hg_elect_event){ .type = draw(4) ? HG_EV_TICK : draw(HG_EV_LEARN + 1),
 					.now = { now } };
 	draw_obs(&ret->obs);
 	if (ret->type == HG_EV_START)
@@ -95,10 +95,13 @@ static void draw_event(struct hg_elect_event *ret)
 			.is_unfit = !draw(5),
 			.is_bound = draw(2),
 		};
+	if (ret->type == HG_EV_LEARN)
+		ret->is_learning = draw(2);
 	if (ret->type == HG_EV_HEALTH) {
 		ret->self.health = draw(101);
 		ret->self.is_fit = draw(4);
 		ret->self.generation = draw(9);
+		ret->self.is_unsynced = draw(2);
 	}
 }
 

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See sync.h. */
+#include <endian.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent.h"
+#include "log.h"
+
+#define SILENT_NS (10ull * 1000 * 1000 * 1000)
+
+void hg_sync_init(struct hg_agent *agent)
+{
+	const struct hg_setup *setup = agent->setup;
+	struct hg_sync *sync = &agent->sync;
+
+	/* A report may be younger than the file that a child has read. */
+	if (sync->has_identity && setup->has_identity &&
+	    !memcmp(sync->identity.cluster, setup->identity.cluster, HG_UUID_LEN) &&
+	    sync->identity.generation >= setup->identity.generation)
+		return;
+	sync->has_identity = setup->has_identity && !setup->is_blank;
+	sync->identity = setup->identity;
+}
+
+/* --- the peer ------------------------------------------------------------------------ */
+
+void hg_sync_fill_hello(const struct hg_agent *agent, struct hg_wire_hello *hello)
+{
+	const struct hg_sync *sync = &agent->sync;
+	const char *name = agent->setup->cluster.name;
+
+	if (!sync->has_identity) {
+		crypto_generichash(hello->cluster, sizeof(hello->cluster), (const uint8_t *)name,
+				   strlen(name), NULL, 0);
+		return;
+	}
+	memcpy(hello->cluster, sync->identity.cluster, sizeof(hello->cluster));
+	memcpy(hello->head, sync->identity.head, sizeof(hello->head));
+	hello->generation = htobe64(sync->identity.generation);
+	hello->flags |= HG_HELLO_F_UUID;
+}
+
+void hg_sync_on_hello(struct hg_agent *agent, const struct hg_wire_hello *hello)
+{
+	struct hg_sync *sync = &agent->sync;
+
+	sync->has_peer = hello->flags & HG_HELLO_F_UUID;
+	memcpy(sync->peer_cluster, hello->cluster, sizeof(sync->peer_cluster));
+	memcpy(sync->peer_head, hello->head, sizeof(sync->peer_head));
+	sync->peer_generation = be64toh(hello->generation);
+}
+
+static bool is_comparable(const struct hg_agent *agent)
+{
+	return agent->peer && agent->sync.has_identity && agent->sync.has_peer;
+}
+
+static bool is_foreign(const struct hg_agent *agent)
+{
+	const struct hg_sync *sync = &agent->sync;
+
+	return is_comparable(agent) &&
+	       memcmp(sync->identity.cluster, sync->peer_cluster, HG_UUID_LEN);
+}
+
+static bool is_same(const struct hg_sync *sync)
+{
+	return sync->identity.generation == sync->peer_generation &&
+	       !memcmp(sync->identity.head, sync->peer_head, sizeof(sync->peer_head));
+}
+
+/* Two clusters under one key: neither takes anything from the other. The one with the
+ * longer history goes on serving, so that a fresh node costs no gateway its service. */
+static bool is_yielding(const struct hg_agent *agent)
+{
+	const struct hg_sync *sync = &agent->sync;
+	bool is_holder = agent->elect.state == HG_EL_ACTIVE ||
+			 agent->elect.state == HG_EL_RELEASING;
+
+	if (!is_foreign(agent) || is_holder)
+		return false;
+	if (sync->identity.generation != sync->peer_generation)
+		return sync->identity.generation < sync->peer_generation;
+	return memcmp(sync->identity.cluster, sync->peer_cluster, HG_UUID_LEN) < 0;
+}
+
+void hg_sync_judge(struct hg_agent *agent, struct hg_elect_event *ev)
+{
+	const struct hg_sync *sync = &agent->sync;
+
+	if (is_yielding(agent))
+		agent->health.is_fit = false;
+	ev->self.generation = sync->has_identity ? sync->identity.generation : 0;
+	ev->self.is_unsynced = is_comparable(agent) && (is_foreign(agent) || !is_same(sync));
+}
+
+/* --- what people see ------------------------------------------------------------------- */
+
+static bool is_silent(const struct hg_sync *sync)
+{
+	return !sync->reported_at || hg_now().ns > sync->reported_at + SILENT_NS;
+}
+
+static void describe(const struct hg_agent *agent, char *ret, size_t size)
+{
+	const struct hg_sync *sync = &agent->sync;
+	char own[HG_UUID_TEXT], other[HG_UUID_TEXT];
+
+	*ret = '\0';
+	if (is_foreign(agent))
+		snprintf(ret, size,
+			 "%s belongs to another cluster (%s, this node: %s): nothing is taken from "
+			 "it; on the node that is to join set mode: join and remove its %s",
+			 agent->peer->name, hg_identity_uuid_text(sync->peer_cluster, other),
+			 hg_identity_uuid_text(sync->identity.cluster, own), HG_IDENTITY_FILE);
+	else if (!strcmp(sync->state, "diverged") && !is_silent(sync))
+		snprintf(ret, size, "%s", sync->text);
+}
+
+void hg_sync_slow_tick(struct hg_agent *agent)
+{
+	struct hg_sync *sync = &agent->sync;
+	char fault[sizeof(sync->fault)];
+
+	if (agent->elect.state == HG_EL_LEARNER && is_silent(sync)) {
+		struct hg_elect_event ev = { .type = HG_EV_LEARN };
+
+		hg_elector_step(agent, &ev);
+	}
+	describe(agent, fault, sizeof(fault));
+	if (!strcmp(fault, sync->fault))
+		return;
+	memcpy(sync->fault, fault, sizeof(fault));
+	if (*fault)
+		hg_agent_note(agent, HG_HISTORY_FAULT, "%s", fault);
+}
+
+static const char *state_name(const struct hg_agent *agent)
+{
+	const struct hg_sync *sync = &agent->sync;
+
+	if (is_foreign(agent))
+		return "foreign";
+	if (!sync->has_identity && !agent->setup->is_blank)
+		return "off";
+	if (is_silent(sync))
+		return "not-running";
+	return sync->state;
+}
+
+json_t *hg_sync_json(const struct hg_agent *agent)
+{
+	const struct hg_sync *sync = &agent->sync;
+	char uuid[HG_UUID_TEXT], head[HG_HEAD_TEXT];
+	bool has = sync->has_identity;
+	uint64_t now = hg_now().ns;
+
+	return json_pack(
+		"{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "state", state_name(agent), "cluster",
+		has ? json_string(hg_identity_uuid_text(sync->identity.cluster, uuid))
+		    : json_null(),
+		"generation", has ? json_integer(sync->identity.generation) : json_null(), "head",
+		has ? json_string(hg_identity_head_text(sync->identity.head, head)) : json_null(),
+		"peer_generation",
+		is_comparable(agent) ? json_integer(sync->peer_generation) : json_null(), "in_sync",
+		is_comparable(agent) ? json_boolean(!is_foreign(agent) && is_same(sync))
+				     : json_null(),
+		"confirm_ms",
+		sync->confirm_by > now ? json_integer((sync->confirm_by - now) / 1000000)
+				       : json_null(),
+		"text", *sync->text && !is_silent(sync) ? json_string(sync->text) : json_null());
+}
+
+/* --- reports --------------------------------------------------------------------------- */
+
+/* 0, or the name of the argument that is wrong. */
+static const char *read_identity(json_t *arguments, struct hg_identity *identity)
+{
+	json_t *generation = json_object_get(arguments, "generation");
+	const char *head = json_string_value(json_object_get(arguments, "head"));
+
+	if (!generation)
+		return NULL;
+	if (!json_is_integer(generation) || json_integer_value(generation) < 0)
+		return "generation";
+	if (!head || !hg_identity_head_parse(head, identity->head))
+		return "head";
+	identity->generation = json_integer_value(generation);
+	return NULL;
+}
+
+static json_t *answer(const struct hg_agent *agent)
+{
+	const struct hg_sync *sync = &agent->sync;
+	char uuid[HG_UUID_TEXT], head[HG_HEAD_TEXT];
+	uint8_t whole[HG_HEAD_LEN] = { 0 };
+
+	memcpy(whole, sync->peer_head, sizeof(sync->peer_head));
+	hg_identity_head_text(whole, head);
+	head[2 * sizeof(sync->peer_head)] = '\0';
+	return json_pack("{s:b,s:s,s:b,s:o,s:I,s:s}", "ok", 1, "role",
+			 hg_elect_state_name(agent->elect.state), "peer_heard",
+			 agent->peer && hg_peer_has_agent(agent), "peer_cluster",
+			 sync->has_peer
+				 ? json_string(hg_identity_uuid_text(sync->peer_cluster, uuid))
+				 : json_null(),
+			 "peer_generation", (json_int_t)sync->peer_generation, "peer_head", head);
+}
+
+void hg_sync_on_report(void *context, struct hg_control_request *req, json_t *arguments)
+{
+	struct hg_agent *agent = context;
+	struct hg_sync *sync = &agent->sync;
+	const char *state = json_string_value(json_object_get(arguments, "state"));
+	const char *text = json_string_value(json_object_get(arguments, "text"));
+	json_int_t confirm_ms = json_integer_value(json_object_get(arguments, "confirm_ms"));
+	struct hg_elect_event ev = { .type = HG_EV_LEARN };
+	struct hg_identity identity = sync->identity;
+	const char *wrong = read_identity(arguments, &identity);
+	bool is_changed = memcmp(&identity, &sync->identity, sizeof(identity)) != 0;
+
+	if (!state || strlen(state) >= sizeof(sync->state))
+		wrong = "state";
+	if (wrong) {
+		hg_control_fail(req, "sync: \"%s\" is missing or wrong", wrong);
+		return;
+	}
+	if (strcmp(state, sync->state))
+		hg_agent_note(agent, HG_HISTORY_CONFIG, "configuration: %s%s%s", state,
+			      text && *text ? ": " : "", text ? text : "");
+	snprintf(sync->state, sizeof(sync->state), "%s", state);
+	snprintf(sync->text, sizeof(sync->text), "%s", text ? text : "");
+	sync->reported_at = hg_now().ns;
+	sync->confirm_by = confirm_ms > 0 ? sync->reported_at + confirm_ms * 1000000ull : 0;
+	if (sync->has_identity)
+		sync->identity = identity;
+	ev.is_learning = !strcmp(state, "learning");
+	if (agent->setup->is_blank)
+		hg_elector_step(agent, &ev);
+	hg_port_judge(agent);
+	if (sync->has_identity && is_changed)
+		hg_peer_send_hello(agent);
+	hg_control_reply(req, answer(agent));
+}
