@@ -20,6 +20,7 @@
 #define HG_LEASE_H
 
 #include "hagate/abi.h"
+#include "hagate/gap.h"
 
 #ifdef __bpf__
 #define HG_LEASE_INLINE static __attribute__((always_inline)) inline
@@ -43,6 +44,7 @@ struct hg_lease {
 	struct hg_state *state;
 	struct hg_peer *peer;
 	struct hg_path *path;
+	struct hg_gap *gap; /* NULL: gaps are not counted */
 	__u32 port; /* hg_port_id() of the port the frame came in on */
 	__u64 now;
 };
@@ -191,6 +193,45 @@ HG_LEASE_INLINE void hg_lease_on_probe(const struct hg_lease *l, const struct hg
 	hg_lease_answer(r, HG_WIRE_REQUEST, epoch, l->now);
 }
 
+/* For people, not for the lease: whoever loses a race here loses one count. */
+HG_LEASE_INLINE void hg_lease_count_gap(struct hg_gap *gap, enum hg_gap_kind kind, __u64 ns)
+{
+	__u32 bucket = hg_gap_bucket(ns);
+
+	if (bucket >= HG_GAP_BUCKETS) /* never; the verifier wants to see it */
+		return;
+	__sync_fetch_and_add(&gap->count[kind][bucket], 1);
+	if (ns > hg_lease_read(gap->longest[kind]))
+		hg_lease_write(gap->longest[kind], ns);
+}
+
+/* A GRANT or FENCED for the request or claim sent at `stamp`. The first of a term ends no
+ * gap. */
+HG_LEASE_INLINE void hg_lease_note_grant(const struct hg_lease *l, __u64 epoch, __u64 stamp)
+{
+	struct hg_gap *gap = l->gap;
+	__u64 last;
+
+	if (!gap)
+		return;
+	last = hg_lease_read(gap->stamp);
+	if (hg_lease_read(gap->epoch) == epoch) {
+		if (stamp <= last)
+			return;
+		hg_lease_count_gap(gap, HG_GAP_GRANT, l->now > last ? l->now - last : 0);
+	}
+	hg_lease_write(gap->epoch, epoch);
+	hg_lease_write(gap->stamp, stamp);
+}
+
+HG_LEASE_INLINE void hg_lease_note_request(const struct hg_lease *l, __u64 epoch)
+{
+	__u64 last = hg_lease_read(l->peer->request);
+
+	if (l->gap && last && hg_lease_read(l->peer->request_epoch) == epoch)
+		hg_lease_count_gap(l->gap, HG_GAP_REQUEST, l->now > last ? l->now - last : 0);
+}
+
 HG_LEASE_INLINE void hg_lease_on_request(const struct hg_lease *l, const struct hg_lease_frame *f,
 					 struct hg_lease_result *r)
 {
@@ -199,6 +240,7 @@ HG_LEASE_INLINE void hg_lease_on_request(const struct hg_lease *l, const struct 
 
 	if (!is_granted)
 		return;
+	hg_lease_note_request(l, f->epoch);
 	hg_lease_write(l->peer->request_epoch, f->epoch);
 	hg_lease_write(l->peer->request, l->now);
 	if (f->flags & HG_WIRE_F_BOUNCED && rtt <= HG_LEASE_RTT_MAX)
@@ -238,6 +280,7 @@ HG_LEASE_INLINE void hg_lease_on_grant(const struct hg_lease *l, const struct hg
 		if (old <= l->now)
 			return;
 		if (until <= old || __sync_val_compare_and_swap(lease, old, until) == old) {
+			hg_lease_note_grant(l, epoch, f->stamp);
 			hg_lease_write(l->path->rtt, l->now - f->stamp);
 			r->reason = HG_R_PEER_GRANT;
 			return;
@@ -256,6 +299,7 @@ HG_LEASE_INLINE void hg_lease_on_fenced(const struct hg_lease *l, const struct h
 	r->reason = HG_R_PEER_LATE;
 	if (f->stamp > l->now || f->stamp + l->config->lease_ns <= l->now)
 		return;
+	hg_lease_note_grant(l, epoch, f->stamp);
 	/* The epoch last: who sees it sees its stamp. */
 	hg_lease_write(l->peer->fenced_stamp, f->stamp);
 	hg_lease_write(l->peer->fenced_epoch, epoch);

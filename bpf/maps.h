@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "hagate/abi.h"
+#include "hagate/gap.h"
 
 /* Set before load; the verifier then treats every field as a known number. */
 const volatile struct hg_config hg_config;
@@ -40,6 +41,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct hg_path);
 } hg_path SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, HG_PEERS_MAX);
+	__type(key, __u32);
+	__type(value, struct hg_gap);
+} hg_gap SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

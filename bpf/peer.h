@@ -186,6 +186,7 @@ __attribute__((noinline)) int hg_peer_obey(const struct hg_lease_frame *frame,
 		.state = hg_state_find(),
 		.peer = bpf_map_lookup_elem(&hg_peer, &index),
 		.path = bpf_map_lookup_elem(&hg_path, &path),
+		.gap = bpf_map_lookup_elem(&hg_gap, &index),
 		.port = port,
 		.now = bpf_ktime_get_boot_ns(),
 	};

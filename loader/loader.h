@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "hagate/abi.h"
+#include "hagate/gap.h"
 
 struct hg_error {
 	char text[512];
@@ -40,6 +41,7 @@ struct hg_maps {
 	volatile struct hg_state *state; /* [HG_GROUPS_MAX] */
 	volatile struct hg_peer *peer; /* [HG_PEERS_MAX] */
 	volatile struct hg_path *path; /* [HG_PEERS_MAX * HG_SLOTS_MAX] */
+	volatile struct hg_gap *gap; /* [HG_PEERS_MAX] */
 	int port_fd, addr4_fd, addr6_fd, key_fd, stats_fd, events_fd;
 };
 

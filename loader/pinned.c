@@ -64,7 +64,8 @@ int hg_maps_open(const char *pin, struct hg_maps *ret, struct hg_error *error)
 	    (err = hg_pin_map(pin, "hg_peer", HG_PEERS_MAX * sizeof(*maps.peer), &maps.peer,
 			      error)) ||
 	    (err = hg_pin_map(pin, "hg_path", HG_PEERS_MAX * HG_SLOTS_MAX * sizeof(*maps.path),
-			      &maps.path, error))) {
+			      &maps.path, error)) ||
+	    (err = hg_pin_map(pin, "hg_gap", HG_PEERS_MAX * sizeof(*maps.gap), &maps.gap, error))) {
 		hg_maps_close(&maps);
 		return err;
 	}
@@ -95,6 +96,7 @@ void hg_maps_close(struct hg_maps *maps)
 	hg_pin_unmap(maps->state, HG_GROUPS_MAX * sizeof(*maps->state));
 	hg_pin_unmap(maps->peer, HG_PEERS_MAX * sizeof(*maps->peer));
 	hg_pin_unmap(maps->path, HG_PEERS_MAX * HG_SLOTS_MAX * sizeof(*maps->path));
+	hg_pin_unmap(maps->gap, HG_PEERS_MAX * sizeof(*maps->gap));
 	hg_maps_init(maps);
 }
 

@@ -237,6 +237,65 @@ static void test_grant_late(void **state)
 	assert_int_equal(node_a.state->lease_until, ended);
 }
 
+static uint64_t gaps(const struct rig *rig, enum hg_gap_kind kind)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < HG_GAP_BUCKETS; i++)
+		sum += rig->gap[0].count[kind][i];
+	return sum;
+}
+
+/* What the lease lives on is measured where it is renewed: between requests that were
+ * granted, and between the holder's REQUESTs. The first of a term ends no gap. */
+static void test_gaps(void **state)
+{
+	const uint64_t long_ago = rig_now() - 50000000u;
+	uint64_t stamp;
+
+	(void)state;
+	make(&node_b, HG_WIRE_GRANT, RIG_EPOCH_A, long_ago);
+	expect_gate(&node_a, RIG_LAN, &f, XDP_DROP, PEER_GRANT);
+	assert_int_equal(gaps(&node_a, HG_GAP_GRANT), 0);
+	assert_int_equal(node_a.gap[0].stamp, long_ago);
+	stamp = rig_now();
+	make(&node_b, HG_WIRE_GRANT, RIG_EPOCH_A, stamp);
+	expect_gate(&node_a, RIG_LAN, &f, XDP_DROP, PEER_GRANT);
+	assert_int_equal(gaps(&node_a, HG_GAP_GRANT), 1);
+	assert_in_range(node_a.gap[0].longest[HG_GAP_GRANT], 50000000, rig_now() - long_ago);
+	make(&node_b, HG_WIRE_GRANT, RIG_EPOCH_A, stamp - 1); /* overtaken on the way */
+	expect_gate(&node_a, RIG_LAN, &f, XDP_DROP, PEER_GRANT);
+	assert_int_equal(gaps(&node_a, HG_GAP_GRANT), 1);
+	assert_int_equal(gaps(&node_a, HG_GAP_REQUEST), 0);
+
+	make(&node_a, HG_WIRE_REQUEST, RIG_EPOCH_A, rig_now());
+	expect_gate(&node_b, RIG_LAN, &f, XDP_TX, PEER_REQUEST);
+	assert_int_equal(gaps(&node_b, HG_GAP_REQUEST), 0);
+	make(&node_a, HG_WIRE_REQUEST, RIG_EPOCH_A, rig_now());
+	expect_gate(&node_b, RIG_LAN, &f, XDP_TX, PEER_REQUEST);
+	assert_int_equal(gaps(&node_b, HG_GAP_REQUEST), 1);
+	make(&node_a, HG_WIRE_REQUEST, RIG_EPOCH_A + 256, rig_now()); /* a new term */
+	expect_gate(&node_b, RIG_LAN, &f, XDP_TX, PEER_REQUEST);
+	assert_int_equal(gaps(&node_b, HG_GAP_REQUEST), 1);
+}
+
+/* A lease that begins with FENCED is counted from that claim. */
+static void test_gap_after_claim(void **state)
+{
+	const uint64_t stamp = rig_now() - 30000000u;
+
+	(void)state;
+	node_b.state->epoch = RIG_EPOCH_B;
+	make(&node_a, HG_WIRE_FENCED, RIG_EPOCH_B, stamp);
+	expect_gate(&node_b, RIG_LAN, &f, XDP_DROP, PEER_FENCED);
+	assert_int_equal(gaps(&node_b, HG_GAP_GRANT), 0);
+	node_b.state->lease_until = stamp + RIG_LEASE_NS;
+	make(&node_a, HG_WIRE_GRANT, RIG_EPOCH_B, rig_now());
+	expect_gate(&node_b, RIG_LAN, &f, XDP_DROP, PEER_GRANT);
+	assert_int_equal(gaps(&node_b, HG_GAP_GRANT), 1);
+	assert_true(node_b.gap[0].longest[HG_GAP_GRANT] >= 30000000);
+}
+
 /* B claims; A, serving, is fenced and drains in the same instant; B hears it. */
 static void claim(send_fn send)
 {
@@ -351,6 +410,8 @@ int cases_bounce(void)
 		cmocka_unit_test_setup(test_request_fences, set_up),
 		cmocka_unit_test_setup(test_grant, set_up),
 		cmocka_unit_test_setup(test_grant_late, set_up),
+		cmocka_unit_test_setup(test_gaps, set_up),
+		cmocka_unit_test_setup(test_gap_after_claim, set_up),
 		cmocka_unit_test_setup(test_claim, set_up),
 		cmocka_unit_test_setup(test_claim_at_standby, set_up),
 		cmocka_unit_test_setup(test_fenced, set_up),

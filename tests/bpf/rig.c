@@ -201,6 +201,7 @@ static int load(struct rig *rig, uint8_t node, bool is_virtual)
 	rig->state = map_array(rig->gate->maps.hg_state);
 	rig->peer = map_array(rig->gate->maps.hg_peer);
 	rig->path = map_array(rig->gate->maps.hg_path);
+	rig->gap = map_array(rig->gate->maps.hg_gap);
 	memcpy(rig->lan_mac, (uint8_t[]){ 0x02, 0xaa, 0, 0, node, 1 }, 6);
 	memcpy(rig->wan_mac, (uint8_t[]){ 0x02, 0xaa, 0, 0, node, 2 }, 6);
 	set_port(rig, RIG_LAN, "lan", rig->lan_mac, is_virtual);
@@ -244,6 +245,7 @@ void rig_reset(struct rig *rig)
 	memset(rig->state, 0, sizeof(*rig->state));
 	memset(rig->peer, 0, sizeof(*rig->peer) * HG_PEERS_MAX);
 	memset(rig->path, 0, sizeof(*rig->path) * HG_PEERS_MAX * HG_SLOTS_MAX);
+	memset(rig->gap, 0, sizeof(*rig->gap) * HG_PEERS_MAX);
 	memset(rig->peer[0].nonce, 0x10 + (3 - rig->node), HG_WIRE_NONCE_LEN);
 	rig->state->agent_seen = rig_now();
 	rig_set_key(rig, HG_KEY_CLUSTER, 0xc1);

@@ -14,6 +14,7 @@
 #define TEST_RIG_H
 
 #include "hagate/abi.h"
+#include "hagate/gap.h"
 
 #include "frame.h"
 
@@ -32,6 +33,7 @@ struct rig {
 	struct hg_state *state; /* memory-mapped, as in the agent */
 	struct hg_peer *peer;
 	struct hg_path *path;
+	struct hg_gap *gap;
 	uint8_t node;
 	uint8_t lan_mac[6], wan_mac[6];
 	struct hg_key key[HG_KEYS];

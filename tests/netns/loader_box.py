@@ -24,7 +24,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / (os.environ.get("BUILD") or "build")
 LOAD = str(BUILD / "bin/hagate-load")
-MAPS = {"hg_state", "hg_peer", "hg_path", "hg_port", "hg_addr4", "hg_addr6", "hg_key",
+MAPS = {"hg_state", "hg_peer", "hg_path", "hg_gap", "hg_port", "hg_addr4", "hg_addr6", "hg_key",
         "hg_stats", "hg_events", "hg_meta"}
 numbers = itertools.count()
 
