@@ -107,7 +107,8 @@ static void on_transition(struct hg_agent *agent, const struct hg_action *act)
 	};
 	const char *from = hg_elect_state_name(event.from), *to = hg_elect_state_name(event.to);
 
-	if (event.why == HG_WHY_OVERRULED && agent->alone_since.ns) {
+	if (event.why == HG_WHY_OVERRULED && agent->alone_since.ns &&
+	    !agent->elect.config.has_witness) {
 		agent->overlap_ns = event.at.ns - agent->alone_since.ns;
 		hg_warning("both nodes may have served for up to %" PRIu64 " ms",
 			   agent->overlap_ns / 1000000);
@@ -185,6 +186,8 @@ static void act(struct hg_agent *agent, const struct hg_action *action)
 	case HG_ACT_SEND_HELLO:
 		hg_peer_send_hello(agent);
 		break;
+	case HG_ACT_SEND_WITNESS:
+		break; /* no configuration names a witness yet */
 	case HG_ACT_TRANSITION:
 		on_transition(agent, action);
 		break;

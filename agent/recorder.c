@@ -87,6 +87,8 @@ static uint64_t argument_of(const struct hg_action *action)
 	case HG_ACT_TRANSITION:
 		return action->transition.from << 16 | action->transition.to << 8 |
 		       action->transition.why;
+	case HG_ACT_SEND_WITNESS:
+		return mix(action->ask.epoch, action->ask.lease.ns);
 	case HG_ACT_HANDOVER_DONE:
 		return action->done.is_ok << 8 | action->done.why;
 	case HG_ACT_ANNOUNCE:

@@ -65,6 +65,7 @@ static const struct field config_fields[] = {
 	FIELD(hg_elect_config, mode, KIND_ENUM),
 	FIELD(hg_elect_config, isolation, KIND_ENUM),
 	FIELD(hg_elect_config, has_peer, KIND_BOOL),
+	FIELD(hg_elect_config, has_witness, KIND_BOOL),
 	FIELD(hg_elect_config, is_failback, KIND_BOOL),
 	TIME(hg_elect_config, failback_delay),
 	TIME(hg_elect_config, interval),
@@ -75,6 +76,14 @@ static const struct field config_fields[] = {
 	TIME(hg_elect_config, margin),
 	FIELD(hg_elect_config, drift_ppm, KIND_U32),
 	TIME(hg_elect_config, handover_timeout),
+	{ 0 },
+};
+
+static const struct field witness_fields[] = {
+	FIELD(hg_elect_witness, is_granted, KIND_BOOL),
+	FIELD(hg_elect_witness, epoch, KIND_EPOCH),
+	TIME(hg_elect_witness, stamp),
+	TIME(hg_elect_witness, lease),
 	{ 0 },
 };
 
@@ -111,6 +120,7 @@ static const char *const event_names[HG_EVS] = {
 	[HG_EV_MAINTENANCE_OFF] = "maintenance-off",
 	[HG_EV_STOP] = "stop",
 	[HG_EV_LEARN] = "learn",
+	[HG_EV_WITNESS] = "witness",
 };
 
 static const char *const action_names[HG_ACTS] = {
@@ -125,6 +135,7 @@ static const char *const action_names[HG_ACTS] = {
 	[HG_ACT_SEND_PROBE] = "send-probe",
 	[HG_ACT_SEND_REQUEST] = "send-request",
 	[HG_ACT_SEND_HELLO] = "send-hello",
+	[HG_ACT_SEND_WITNESS] = "send-witness",
 	[HG_ACT_TRANSITION] = "transition",
 	[HG_ACT_HANDOVER_DONE] = "handover-done",
 };
@@ -277,6 +288,10 @@ static const struct field *body_of(struct hg_elect_event *event, const char **re
 		*ret_name = "learn";
 		*ret_base = event;
 		return learn_fields;
+	case HG_EV_WITNESS:
+		*ret_name = "witness";
+		*ret_base = &event->witness;
+		return witness_fields;
 	case HG_EV_TICK:
 	case HG_EV_HANDOVER:
 	case HG_EV_MAINTENANCE_ON:

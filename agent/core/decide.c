@@ -55,6 +55,16 @@ static struct hg_decision review_listen(const struct hg_elect *el, const struct 
 	return stay(el);
 }
 
+/* The witness was asked first, and did not answer for a lease: only the peer can now.
+ * Or the peer holds nothing by its own word, and will answer. */
+static bool is_unwitnessed(const struct hg_elect *el)
+{
+	struct hg_time silence = hg_view_silence_at(el);
+
+	return hg_view_peer_is_idle(el) || (hg_time_before(el->witness_at, silence) &&
+					    has_come(el, hg_time_add(silence, el->config.lease)));
+}
+
 /* Why a node that grants should claim now, NONE when it should not. */
 static enum hg_why claim_after_silence(const struct hg_elect *el)
 {
@@ -66,8 +76,12 @@ static enum hg_why claim_after_silence(const struct hg_elect *el)
 		return HG_WHY_ELECTED;
 	if (hg_view_peer_is_idle(el) && !has_come(el, hg_time_add(silence, hg_view_patience(el))))
 		return HG_WHY_NONE;
+	if (hg_view_may_serve_alone(el, HG_WHY_SILENCE))
+		return HG_WHY_SILENCE;
 	/* A claim that needs an answer nobody is there to give would end in nothing. */
-	if (!hg_view_may_serve_alone(el, HG_WHY_SILENCE) && !hg_view_peer_is_fresh(el))
+	if (!hg_view_peer_is_fresh(el))
+		return HG_WHY_NONE;
+	if (el->config.has_witness && !is_unwitnessed(el))
 		return HG_WHY_NONE;
 	return HG_WHY_SILENCE;
 }
@@ -130,7 +144,8 @@ static struct hg_decision review_claiming(const struct hg_elect *el, const struc
 	}
 	if (may_wait && has_come(el, hg_view_safe_at(el, obs))) {
 		d.is_waited = true;
-		d.until = hg_time_add(el->now, el->config.lease);
+		d.until = el->config.has_witness ? el->witness_until
+						 : hg_time_add(el->now, el->config.lease);
 		return d;
 	}
 	if (!may_wait && has_come(el, hg_view_giveup_at(el)))
@@ -160,6 +175,11 @@ static void consider_isolation(const struct hg_elect *el, const struct hg_obs *o
 		d->has_renew = true;
 		d->until = hg_time_add(el->now, own);
 	}
+	if (hg_view_has_grant(el, el->epoch) &&
+	    hg_time_before(hg_view_lease(el, obs), el->witness_until)) {
+		d->has_renew = true;
+		d->until = el->witness_until;
+	}
 	if (d->why != HG_WHY_NONE || !el->config.has_peer)
 		return;
 	/* A grant that is late by half a lease is not worth a word: a whole one is. */
@@ -167,7 +187,7 @@ static void consider_isolation(const struct hg_elect *el, const struct hg_obs *o
 		d->why = HG_WHY_REJOINED;
 	else if (!el->is_alone && el->alone_since.ns &&
 		 has_come(el, hg_time_add(el->alone_since, el->config.lease)))
-		d->why = HG_WHY_ISOLATED;
+		d->why = el->config.has_witness ? HG_WHY_WITNESSED : HG_WHY_ISOLATED;
 }
 
 static struct hg_decision review_fenced(const struct hg_elect *el, const struct hg_obs *obs)
@@ -193,6 +213,8 @@ static struct hg_decision review_holder(const struct hg_elect *el, const struct 
 	if (has_come(el, obs->lease_until)) {
 		bool is_stopped = el->config.has_peer && !hg_view_may_renew(el);
 
+		if (is_stopped && el->config.has_witness)
+			return go(hg_view_rest(el, HG_EL_LISTEN), HG_WHY_WITNESS_LOST);
 		return go(hg_view_rest(el, HG_EL_LISTEN),
 			  is_stopped ? HG_WHY_ISOLATED_STOP : HG_WHY_LEASE_ENDED);
 	}

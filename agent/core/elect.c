@@ -4,13 +4,15 @@
  * election, and it alone gives actions, in one fixed order:
  *
  *   RELEASE_EPOCH  CLAIM_EPOCH | SEND_CLAIM SERVE ANNOUNCE ADDRESSES_ADD | RENEW
- *   ADDRESSES_REMOVE  PROBE or REQUEST  HELLO  TRANSITION  HANDOVER_DONE
+ *   ADDRESSES_REMOVE  PROBE or REQUEST  WITNESS  HELLO  TRANSITION  HANDOVER_DONE
  *
  * Timers, all of them deadlines in struct hg_elect or computed in view.c:
  *   next_send      an interval: PROBE, CLAIM or REQUEST, whatever the state sends
  *   next_hello     a HELLO period; an interval while RELEASING
  *   listened, silence, safe, give-up, patience (view.c)
- *   half lease     a holder that may renew its own lease does so from here
+ *   half lease     a holder that may renew its own lease, or ask the witness, does so
+ *                  from here
+ *   next_ask       the witness, as long as it is wanted (view.c)
  *   release_until  a holder that nobody relieved serves on
  *   better_since + failback_delay
  *   drain_until    the data path's (struct hg_obs)
@@ -61,8 +63,8 @@ static void enter(struct hg_elect *el, const struct hg_decision *d)
 	enum hg_elect_state from = el->state;
 
 	el->why = d->why;
-	if (d->why == HG_WHY_ISOLATED || d->why == HG_WHY_REJOINED)
-		el->is_alone = d->why == HG_WHY_ISOLATED;
+	if (d->why == HG_WHY_ISOLATED || d->why == HG_WHY_WITNESSED || d->why == HG_WHY_REJOINED)
+		el->is_alone = d->why != HG_WHY_REJOINED;
 	if (d->next == from)
 		return;
 	el->state = d->next;
@@ -95,7 +97,7 @@ static void commit_adoption(struct hg_elect *el, const struct hg_obs *obs, struc
 	el->served_epoch = el->epoch;
 	el->is_alone = !el->config.has_peer;
 	el->alone_since = el->now;
-	el->is_bound = el->config.has_peer && el->config.isolation == HG_ISOLATION_STOP;
+	el->is_bound = el->config.has_peer && hg_view_is_promising(el);
 	el->release_after.ns = 0;
 	add_type(out, HG_ACT_ANNOUNCE);
 	add_type(out, HG_ACT_ADDRESSES_ADD);
@@ -104,7 +106,7 @@ static void commit_adoption(struct hg_elect *el, const struct hg_obs *obs, struc
 static void commit_epoch(struct hg_elect *el, enum hg_elect_state from, bool is_succession,
 			 struct hg_actions *out)
 {
-	uint64_t counter = hg_epoch_counter(el->epoch_seen) + 1;
+	uint64_t epoch = hg_view_next_epoch(el);
 
 	if (el->epoch && !hg_view_owns_epoch(el->state)) {
 		el->epoch = 0;
@@ -113,16 +115,14 @@ static void commit_epoch(struct hg_elect *el, enum hg_elect_state from, bool is_
 	}
 	if (el->state != HG_EL_CLAIMING || from == HG_EL_CLAIMING)
 		return;
-	if (counter < el->epoch_counter)
-		counter = el->epoch_counter;
-	el->epoch = hg_epoch_make(counter, el->config.node);
-	el->epoch_counter = counter + 1;
-	el->epoch_seen = el->epoch;
+	el->epoch = epoch;
+	el->epoch_counter = hg_epoch_counter(epoch) + 1;
+	el->epoch_seen = epoch;
 	el->is_claim_sent = false;
 	/* Where no holder's lease is to be waited out, another node may be claiming as
-	 * well: leave its CLAIM the time to be heard. */
+	 * well: leave its CLAIM the time to be heard. The witness grants one of them only. */
 	el->alone_after.ns = 0;
-	if (el->config.has_peer && !is_succession)
+	if (el->config.has_peer && !is_succession && !hg_view_has_grant(el, epoch))
 		el->alone_after = hg_time_add(el->now, hg_view_times(el->config.interval, 2));
 	add_epoch(out, HG_ACT_CLAIM_EPOCH, el->epoch);
 	out->again = true;
@@ -138,7 +138,7 @@ static void commit_serve(struct hg_elect *el, const struct hg_decision *d, struc
 	el->is_alone = d->is_waited;
 	el->alone_since.ns = d->is_waited ? el->now.ns : 0;
 	if (!d->is_waited) {
-		el->is_bound = el->config.isolation == HG_ISOLATION_STOP;
+		el->is_bound = hg_view_is_promising(el);
 		el->standing_epoch = 0;
 	}
 	add_until(out, HG_ACT_SERVE, d->until);
@@ -185,6 +185,18 @@ static void commit_frames(struct hg_elect *el, struct hg_actions *out)
 		el->probes_unanswered++;
 	if (el->config.has_peer)
 		add_epoch(out, type, type == HG_ACT_SEND_CLAIM ? el->epoch : 0);
+}
+
+static void commit_ask(struct hg_elect *el, const struct hg_obs *obs, struct hg_actions *out)
+{
+	struct hg_action ask = { .type = HG_ACT_SEND_WITNESS };
+
+	if (out->again || !hg_view_wants_witness(el, obs) || hg_time_before(el->now, el->next_ask))
+		return;
+	el->next_ask = hg_time_add(el->now, hg_view_ask_again(el));
+	ask.ask.epoch = hg_view_owns_epoch(el->state) ? el->epoch : hg_view_next_epoch(el);
+	ask.ask.lease = hg_view_own_lease(el, obs);
+	add(out, ask);
 }
 
 static void commit_hello(struct hg_elect *el, bool is_news, struct hg_actions *out)
@@ -234,6 +246,7 @@ static void commit(struct hg_elect *el, const struct hg_decision *d, const struc
 		commit_adoption(el, obs, out);
 	commit_lease(el, d, out);
 	commit_frames(el, out);
+	commit_ask(el, obs, out);
 	commit_hello(el, is_news, out);
 	if (is_news)
 		add(out, (struct hg_action){ .type = HG_ACT_TRANSITION,
@@ -270,7 +283,7 @@ static struct hg_time holder_deadline(const struct hg_elect *el, const struct hg
 	uint64_t half = hg_view_own_lease(el, obs).ns / 2;
 
 	due = sooner(el, due, lease);
-	if (hg_view_may_renew(el) && lease.ns > half)
+	if ((hg_view_may_renew(el) || el->config.has_witness) && lease.ns > half)
 		due = sooner(el, due, (struct hg_time){ lease.ns - half });
 	if (el->state == HG_EL_RELEASING)
 		return sooner(el, due, el->release_until);
@@ -281,6 +294,8 @@ struct hg_time hg_elect_deadline(const struct hg_elect *el, const struct hg_obs 
 {
 	struct hg_time due = hg_time_min(el->next_send, el->next_hello);
 
+	if (hg_view_wants_witness(el, obs))
+		due = sooner(el, due, el->next_ask);
 	switch (el->state) {
 	case HG_EL_OFF:
 		return HG_TIME_NEVER;

@@ -44,6 +44,7 @@ struct hg_elect_config {
 	enum hg_elect_mode mode;
 	enum hg_isolation isolation;
 	bool has_peer; /* false: a pair of one, claims after listening */
+	bool has_witness; /* decides where the peer is not heard; `isolation` does not count */
 	bool is_failback; /* failback.enabled */
 	struct hg_span failback_delay;
 	struct hg_span interval; /* of PROBE and REQUEST */
@@ -86,6 +87,14 @@ struct hg_elect_hello {
 	bool is_bound; /* HG_HELLO_F_BOUND */
 };
 
+/* An answer of the witness to HG_ACT_SEND_WITNESS. */
+struct hg_elect_witness {
+	bool is_granted;
+	uint64_t epoch; /* granted; refused: the highest that the witness knows */
+	struct hg_time stamp; /* own clock at the request: the grant counts from it */
+	struct hg_span lease; /* granted */
+};
+
 enum hg_elect_event_type {
 	HG_EV_START, /* config; obs decides on adoption */
 	HG_EV_CONFIG, /* config changed (reload) */
@@ -99,6 +108,7 @@ enum hg_elect_event_type {
 	HG_EV_MAINTENANCE_OFF,
 	HG_EV_STOP, /* the agent is about to exit; the data path stays as it is */
 	HG_EV_LEARN, /* a blank node began or gave up to learn from a member */
+	HG_EV_WITNESS, /* the witness answered */
 	HG_EVS,
 };
 
@@ -109,6 +119,7 @@ struct hg_elect_event {
 	union {
 		struct hg_elect_config config; /* START, CONFIG */
 		struct hg_elect_hello hello; /* HELLO */
+		struct hg_elect_witness witness; /* WITNESS */
 		struct { /* HEALTH */
 			uint8_t health;
 			bool is_fit; /* false: wiring fault, misbound NIC, wrong key */
@@ -132,6 +143,7 @@ enum hg_action_type {
 	HG_ACT_SEND_PROBE,
 	HG_ACT_SEND_REQUEST,
 	HG_ACT_SEND_HELLO, /* at once, beside the periodic ones; carries state->is_consenting */
+	HG_ACT_SEND_WITNESS, /* ask: a grant of `lease` for `epoch`, stamped with the clock */
 	HG_ACT_TRANSITION, /* from, to, why: publish the role, log once, remember */
 	/* ok, why: answers each HANDOVER and MAINTENANCE_ON, at once or later */
 	HG_ACT_HANDOVER_DONE,
@@ -143,6 +155,10 @@ struct hg_action {
 	union {
 		uint64_t epoch;
 		struct hg_time until;
+		struct {
+			uint64_t epoch;
+			struct hg_span lease;
+		} ask;
 		struct {
 			enum hg_elect_state from, to;
 			enum hg_why why;
@@ -174,7 +190,7 @@ struct hg_elect {
 	bool is_consenting; /* put HG_HELLO_F_CONSENT into HELLO */
 	bool is_bound; /* put HG_HELLO_F_BOUND into HELLO; holds until the epoch is released */
 	bool has_standing; /* granted to a bound holder, may wait that lease out (isolation: stop) */
-	bool is_alone; /* renews its own lease */
+	bool is_alone; /* renews its own lease, or the witness does */
 	bool is_claim_sent; /* CLAIMING: the first CLAIM followed the withdrawal */
 	bool has_addresses; /* ADDRESSES_ADD, or what an earlier agent left */
 	bool has_waiter; /* HANDOVER_DONE is owed to an operator */
@@ -197,12 +213,16 @@ struct hg_elect {
 	struct hg_time standing_at;
 	struct hg_time next_send; /* PROBE, REQUEST, CLAIM */
 	struct hg_time next_hello;
+	struct hg_time next_ask; /* the witness is not asked again before */
 	struct hg_time release_until;
 	struct hg_time release_after; /* ACTIVE: not releasing by itself before */
 	struct hg_time better_since; /* preferred over a healthy holder since (failback) */
 	struct hg_time alone_since;
 	struct hg_time alone_after; /* CLAIMING: no serving without FENCED before */
 	struct hg_time renewed_until; /* last SERVE or RENEW; a lease beyond it was granted */
+	uint64_t witness_epoch; /* granted by the witness, 0 none */
+	struct hg_time witness_until; /* that grant, on the own clock */
+	struct hg_time witness_at; /* last answer of the witness, of either kind */
 	uint32_t probes_unanswered; /* sent on time since the last REQUEST; a late tick resets it */
 };
 

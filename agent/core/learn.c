@@ -31,12 +31,14 @@ static void learn_config(struct hg_elect *el, const struct hg_elect_config *conf
 	bool was_free = el->config.isolation == HG_ISOLATION_CONTINUE;
 
 	el->config = *config;
+	if (!config->has_peer)
+		el->config.has_witness = false; /* there is nobody to decide about */
 	if (el->config.interval.ns < SHORTEST_NS)
 		el->config.interval.ns = SHORTEST_NS;
 	if (el->config.hello.ns < SHORTEST_NS)
 		el->config.hello.ns = SHORTEST_NS;
 	/* The other way round a holder keeps the promise it has made for its epoch. */
-	if (hg_view_holds(el->state) && was_free && config->isolation == HG_ISOLATION_STOP)
+	if (hg_view_holds(el->state) && was_free && hg_view_is_promising(el))
 		promise(el);
 }
 
@@ -69,6 +71,27 @@ static void learn_hello(struct hg_elect *el, const struct hg_elect_event *ev)
 	}
 }
 
+/* An answer for an epoch that is no longer, or not, this node's counts for nothing. A
+ * refusal names an epoch to get above; a grant names ours, which the next claim is to
+ * have. */
+static void learn_witness(struct hg_elect *el, const struct hg_elect_event *ev)
+{
+	const struct hg_elect_witness *answer = &ev->witness;
+	uint64_t epoch = hg_view_owns_epoch(el->state) ? el->epoch : hg_view_next_epoch(el);
+	struct hg_time until = hg_time_add(answer->stamp, answer->lease);
+
+	if (!el->config.has_witness)
+		return;
+	el->witness_at = el->now;
+	if (!answer->is_granted)
+		el->epoch_seen = highest(el->epoch_seen, answer->epoch);
+	if (!answer->is_granted || answer->epoch != epoch || hg_time_before(el->now, answer->stamp))
+		return;
+	if (el->witness_epoch != epoch || hg_time_before(el->witness_until, until))
+		el->witness_until = until;
+	el->witness_epoch = epoch;
+}
+
 static void learn_by_type(struct hg_elect *el, const struct hg_elect_event *ev)
 {
 	switch (ev->type) {
@@ -80,6 +103,9 @@ static void learn_by_type(struct hg_elect *el, const struct hg_elect_event *ev)
 		break;
 	case HG_EV_HELLO:
 		learn_hello(el, ev);
+		break;
+	case HG_EV_WITNESS:
+		learn_witness(el, ev);
 		break;
 	case HG_EV_HEALTH:
 		el->health = ev->self.health;
@@ -133,7 +159,7 @@ static void learn_grants(struct hg_elect *el, const struct hg_obs *obs)
 	    !hg_time_before(el->renewed_until, obs->lease_until))
 		return;
 	el->alone_since.ns = 0;
-	if (el->config.isolation == HG_ISOLATION_STOP)
+	if (hg_view_is_promising(el))
 		promise(el);
 }
 

@@ -17,18 +17,18 @@
 
 /* clang-format off */
 static const uint8_t table[HG_EL_STATES][HG_EVS] = {
-/*                       START          CONFIG TICK  HELLO HEALTH HANDOVER         MAINTENANCE_ON  MAINTENANCE_OFF  STOP  LEARN */
-[HG_EL_OFF]         = { HG_DUTY_START, CONF,  IGN,  NOTE, NOTE,  HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  IGN },
-[HG_EL_BLANK]       = { IGN,           CONF,  REV,  REV,  NOTE,  HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  LEARN },
-[HG_EL_LEARNER]     = { IGN,           CONF,  REV,  REV,  NOTE,  HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  LEARN },
-[HG_EL_LISTEN]      = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  IGN },
-[HG_EL_STANDBY]     = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  IGN },
-[HG_EL_CLAIMING]    = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  IGN },
-[HG_EL_ACTIVE]      = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_RELEASE, HG_DUTY_RETIRE, HG_DUTY_RETURN,  IGN,  IGN },
-[HG_EL_RELEASING]   = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_WAIT,    HG_DUTY_RETIRE, HG_DUTY_RETURN,  BYE,  IGN },
-[HG_EL_DRAINING]    = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  IGN },
-[HG_EL_MAINTENANCE] = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_REFUSE,  HG_DUTY_RETIRE, HG_DUTY_RETURN,  IGN,  IGN },
-[HG_EL_FAULT]       = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  IGN },
+/*                       START          CONFIG TICK  HELLO HEALTH HANDOVER         MAINTENANCE_ON  MAINTENANCE_OFF  STOP  LEARN  WITNESS */
+[HG_EL_OFF]         = { HG_DUTY_START, CONF,  IGN,  NOTE, NOTE,  HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  IGN,   IGN },
+[HG_EL_BLANK]       = { IGN,           CONF,  REV,  REV,  NOTE,  HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  LEARN, NOTE },
+[HG_EL_LEARNER]     = { IGN,           CONF,  REV,  REV,  NOTE,  HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  LEARN, NOTE },
+[HG_EL_LISTEN]      = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  IGN,   REV },
+[HG_EL_STANDBY]     = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  IGN,   REV },
+[HG_EL_CLAIMING]    = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  IGN,   REV },
+[HG_EL_ACTIVE]      = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_RELEASE, HG_DUTY_RETIRE, HG_DUTY_RETURN,  IGN,  IGN,   REV },
+[HG_EL_RELEASING]   = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_WAIT,    HG_DUTY_RETIRE, HG_DUTY_RETURN,  BYE,  IGN,   REV },
+[HG_EL_DRAINING]    = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  IGN,   REV },
+[HG_EL_MAINTENANCE] = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_REFUSE,  HG_DUTY_RETIRE, HG_DUTY_RETURN,  IGN,  IGN,   NOTE },
+[HG_EL_FAULT]       = { IGN,           CONF,  REV,  REV,  REV,   HG_DUTY_REFUSE,  HG_DUTY_RETIRE, NOTE,            IGN,  IGN,   NOTE },
 };
 /* clang-format on */
 

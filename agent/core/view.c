@@ -7,12 +7,15 @@
  *   silence    last REQUEST (or CLAIM answered) + lease
  *   safe       last grant + lease * (1 + 2 * drift) + margin
  *   patience   2 leases + 10 intervals; also the life of a claim that needs an answer
+ *   ask again  an eighth of a lease, not below 0.5 ms; others than holder and claimant:
+ *              an interval
  */
 #include "prefer.h"
 #include "view.h"
 
 #define HELLOS_FRESH 3
 #define ALONE_LEASE HG_MS(200)
+#define ASK_AGAIN_MIN_NS 500000u
 
 struct hg_span hg_view_times(struct hg_span span, uint64_t factor)
 {
@@ -84,14 +87,79 @@ bool hg_view_may_serve_alone(const struct hg_elect *el, enum hg_why why)
 	 * wait for the end of what we granted proves nothing. */
 	if (why == HG_WHY_CONSENT || why == HG_WHY_FAILBACK)
 		return false;
+	if (el->config.has_witness)
+		return hg_view_has_grant(
+			el, hg_view_owns_epoch(el->state) ? el->epoch : hg_view_next_epoch(el));
 	return el->config.isolation == HG_ISOLATION_CONTINUE || el->has_standing;
+}
+
+uint64_t hg_view_next_epoch(const struct hg_elect *el)
+{
+	uint64_t counter = hg_epoch_counter(el->epoch_seen) + 1;
+
+	if (counter < el->epoch_counter)
+		counter = el->epoch_counter;
+	return hg_epoch_make(counter, el->config.node);
+}
+
+bool hg_view_has_grant(const struct hg_elect *el, uint64_t epoch)
+{
+	return el->config.has_witness && epoch && el->witness_epoch == epoch &&
+	       hg_time_before(el->now, el->witness_until);
+}
+
+static bool is_silent(const struct hg_elect *el)
+{
+	return el->probes_unanswered >= HG_PROBES_NEEDED &&
+	       !hg_time_before(el->now, hg_view_silence_at(el)) && !hg_view_peer_is_idle(el);
+}
+
+bool hg_view_wants_witness(const struct hg_elect *el, const struct hg_obs *obs)
+{
+	struct hg_span left = hg_time_since(hg_view_lease(el, obs), el->now);
+
+	if (!el->config.has_witness)
+		return false;
+	switch (el->state) {
+	case HG_EL_ACTIVE:
+	case HG_EL_RELEASING:
+		/* Who promised to stop without grants is waited for no longer than that. */
+		return !el->is_bound && left.ns <= hg_view_own_lease(el, obs).ns / 2;
+	case HG_EL_CLAIMING:
+		return el->why != HG_WHY_CONSENT && el->why != HG_WHY_FAILBACK;
+	case HG_EL_LISTEN:
+		return el->probes_unanswered >= HG_PROBES_NEEDED &&
+		       !hg_time_before(el->now, hg_view_listened_at(el)) &&
+		       !hg_view_peer_is_fresh(el);
+	case HG_EL_STANDBY:
+		return is_silent(el);
+	case HG_EL_DRAINING:
+		return is_silent(el) && el->is_fit && !el->is_maintenance;
+	case HG_EL_OFF:
+	case HG_EL_BLANK:
+	case HG_EL_LEARNER:
+	case HG_EL_MAINTENANCE:
+	case HG_EL_FAULT:
+	case HG_EL_STATES:
+		break;
+	}
+	return false;
+}
+
+struct hg_span hg_view_ask_again(const struct hg_elect *el)
+{
+	uint64_t eighth = el->config.lease.ns / 8;
+
+	if (!hg_view_owns_epoch(el->state))
+		return el->config.interval;
+	return (struct hg_span){ eighth < ASK_AGAIN_MIN_NS ? ASK_AGAIN_MIN_NS : eighth };
 }
 
 bool hg_view_may_renew(const struct hg_elect *el)
 {
 	if (!el->config.has_peer)
 		return true;
-	if (el->is_bound)
+	if (el->is_bound || el->config.has_witness)
 		return false;
 	return el->config.isolation == HG_ISOLATION_CONTINUE || el->is_alone;
 }

@@ -42,8 +42,31 @@ bool hg_view_is_better(const struct hg_elect *el);
 /* May serve on a claim of this kind that nobody answered, when the lease is over. */
 bool hg_view_may_serve_alone(const struct hg_elect *el, enum hg_why why);
 
+/* The epoch that this node's next claim has, given what it has seen. */
+uint64_t hg_view_next_epoch(const struct hg_elect *el);
+
+/* The witness decides, and has granted `epoch` for now. */
+bool hg_view_has_grant(const struct hg_elect *el, uint64_t epoch);
+
+/* The witness is to be asked, for the own epoch or for that of the next claim:
+ *   a holder       from half its lease on, when no grants came
+ *   CLAIMING       as long as nobody answered, but for a planned takeover
+ *   others         instead of a claim after silence: it comes with the grant, so that
+ *                  a holder that lives is not fenced by a claim that leads to nothing */
+bool hg_view_wants_witness(const struct hg_elect *el, const struct hg_obs *obs);
+
+/* Until it is asked again. */
+struct hg_span hg_view_ask_again(const struct hg_elect *el);
+
 /* May renew its own lease without grants. */
 bool hg_view_may_renew(const struct hg_elect *el);
+
+/* With grants of the peer, a holder promises to stop without (HG_HELLO_F_BOUND). */
+static inline bool hg_view_is_promising(const struct hg_elect *el)
+{
+	return el->config.isolation == HG_ISOLATION_STOP && !el->config.has_witness;
+}
+
 /* How long a lease is that a holder gives itself; it does so from half of it on. */
 struct hg_span hg_view_own_lease(const struct hg_elect *el, const struct hg_obs *obs);
 

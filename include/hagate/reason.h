@@ -111,7 +111,9 @@
 	X(CONFIGURED, "configured", "the configuration changed the mode of this node")     \
 	X(LEARNING, "learning", "a member was found to learn the configuration from")      \
 	X(NOT_LEARNT, "not-learnt", "learning from the member failed; tries again")        \
-	X(JOINED, "joined", "the configuration was learnt: a member from now on")
+	X(JOINED, "joined", "the configuration was learnt: a member from now on")          \
+	X(WITNESSED, "witnessed", "no grants of the peer: serves on by the witness's")     \
+	X(WITNESS_LOST, "witness-lost", "neither peer nor witness grants: stopped serving")
 
 #define HG_REASON_ENUM(id, name, text) HG_R_##id,
 enum hg_reason { HG_PACKET_REASONS(HG_REASON_ENUM) HG_R_COUNT };

@@ -80,6 +80,24 @@ static void machine_fault(struct world *world)
 	disturb(world, world->now + length);
 }
 
+/* The witness restarts, or is cut off from one node or both. */
+static void third_fault(struct world *world)
+{
+	uint64_t until = world->now + some_time(world);
+	uint64_t ways = 1 + world_random(world, 3);
+
+	if (until > world->fault_until)
+		until = world->fault_until;
+	if (world_random(world, 3) == 0)
+		world_third_restart(world, until - world->now);
+	else
+		for (unsigned int n = 0; n < 2; n++)
+			if (ways & 1u << n)
+				world->witness.cut_until[n] = until;
+	/* It grants nothing for a longest lease after its start. */
+	disturb(world, until + 250 * WORLD_MS);
+}
+
 static void operator_acts(struct world *world)
 {
 	unsigned int n = world_random(world, 2);
@@ -113,4 +131,6 @@ void world_apply_fault(struct world *world)
 		machine_fault(world);
 	if (kind == 2 && world->has_operator)
 		operator_acts(world);
+	if (world->has_witness && world_random(world, 4) == 0)
+		third_fault(world);
 }

@@ -43,6 +43,7 @@ void rig_init(struct rig *rig)
 	};
 	rig->peer = (struct hg_elect_hello){ .node = 2, .priority = 100, .health = 100 };
 	rig->now = rig_ms(1000);
+	rig->asked.type = HG_ACTS;
 	hg_elect_init(&rig->el);
 }
 
@@ -90,6 +91,10 @@ static void apply(struct rig *rig, const struct hg_action *act)
 	case HG_ACT_SEND_PROBE:
 	case HG_ACT_SEND_REQUEST:
 		on_frame(rig, act);
+		break;
+	case HG_ACT_SEND_WITNESS:
+		rig->asked = *act;
+		rig->asked_at = rig->now;
 		break;
 	case HG_ACT_SEND_CLAIM:
 	case HG_ACT_SEND_HELLO:
@@ -153,6 +158,10 @@ static void write_action(struct rig *rig, const struct hg_action *act)
 	case HG_ACT_SEND_HELLO:
 		write_journal(rig, " HELLO");
 		break;
+	case HG_ACT_SEND_WITNESS:
+		write_journal(rig, " ask=%#llx/%g", (unsigned long long)act->ask.epoch,
+			      act->ask.lease.ns / 1e6);
+		break;
 	case HG_ACTS:
 		break;
 	}
@@ -195,6 +204,23 @@ static void step(struct rig *rig, struct hg_elect_event *ev)
 		carry_out(rig, &actions);
 		*ev = (struct hg_elect_event){ .type = HG_EV_TICK };
 	} while (actions.again);
+	if (rig->witness != RIG_WITNESS_MUTE && rig->asked.type == HG_ACT_SEND_WITNESS &&
+	    rig->asked_at.ns == rig->now.ns)
+		rig_witness(rig, rig->witness == RIG_WITNESS_GRANTS, 0);
+}
+
+void rig_witness(struct rig *rig, bool is_granted, double ms)
+{
+	struct hg_elect_event ev = { .type = HG_EV_WITNESS };
+
+	ev.witness = (struct hg_elect_witness){
+		.is_granted = is_granted,
+		.epoch = is_granted ? rig->asked.ask.epoch : rig->witness_epoch,
+		.stamp = { rig->now.ns - rig_ms(ms).ns },
+		.lease = rig->asked.ask.lease,
+	};
+	rig->asked.type = HG_ACTS;
+	step(rig, &ev);
 }
 
 void rig_event(struct rig *rig, enum hg_elect_event_type type)

@@ -13,6 +13,8 @@
 
 #define RIG_JOURNAL 16384
 
+enum rig_witness { RIG_WITNESS_MUTE, RIG_WITNESS_GRANTS, RIG_WITNESS_REFUSES };
+
 struct rig {
 	struct hg_elect el;
 	struct hg_obs obs;
@@ -23,6 +25,10 @@ struct rig {
 	bool is_unsynced; /* said by rig_health() */
 	bool is_granted; /* the peer answers each REQUEST at once */
 	bool is_holder_heard; /* the peer's REQUEST answers each PROBE at once */
+	enum rig_witness witness; /* what HG_ACT_SEND_WITNESS leads to */
+	struct hg_time asked_at;
+	uint64_t witness_epoch; /* that a refusal names */
+	struct hg_action asked; /* the last question; type HG_ACTS: answered */
 	uint64_t steps;
 	size_t length;
 	char journal[RIG_JOURNAL];
@@ -48,6 +54,9 @@ void rig_run(struct rig *rig, double ms);
 void rig_request(struct rig *rig, uint64_t epoch);
 /* Our CLAIM is answered now. */
 void rig_fenced(struct rig *rig);
+
+/* The witness answers the last question, asked `ms` ago. */
+void rig_witness(struct rig *rig, bool is_granted, double ms);
 
 /* Compares and empties the journal. */
 #define rig_expect(rig, text) rig_compare(rig, text, __FILE__, __LINE__)

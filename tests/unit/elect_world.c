@@ -29,6 +29,11 @@ static uint64_t node_clock(const struct world *world, unsigned int n)
 	return node->clock_base + (uint64_t)((world->now - node->world_base) * node->rate);
 }
 
+uint64_t world_clock_of(const struct world *world, unsigned int n)
+{
+	return node_clock(world, n);
+}
+
 static uint64_t world_clock(const struct world *world, unsigned int n, uint64_t clock)
 {
 	const struct world_node *node = &world->node[n];
@@ -300,6 +305,9 @@ static void carry_out(struct world *world, unsigned int n, const struct hg_actio
 	case HG_ACT_SEND_HELLO:
 		send_all(world, n, HG_WIRE_HELLO, node->el.epoch);
 		break;
+	case HG_ACT_SEND_WITNESS:
+		world_third_ask(world, n, act);
+		break;
 	case HG_ACT_TRANSITION:
 		say(world, n, act);
 		break;
@@ -444,6 +452,7 @@ static void init_node(struct world *world, unsigned int n, const struct world_op
 		.mode = HG_MODE_MEMBER,
 		.isolation = options->isolation,
 		.has_peer = true,
+		.has_witness = options->has_witness,
 		.is_failback = options->is_failback,
 		.failback_delay = HG_MS(400),
 		.interval = HG_MS(5),
@@ -479,8 +488,11 @@ void world_init(struct world *world, const struct world_options *options)
 	world->fault_until = options->fault_ns;
 	world->quiet_from = options->fault_ns + options->settle_ns;
 	world->disturbed_until = 200 * WORLD_MS; /* booting */
+	world->has_witness = options->has_witness;
 	for (unsigned int n = 0; n < 2; n++)
 		init_node(world, n, options);
+	if (options->has_witness)
+		world_third_init(world);
 	world_push(world, 300 * WORLD_MS, WORLD_FAULT, 0, NULL);
 	world_push(world, 0, WORLD_SAMPLE, 0, NULL);
 }
@@ -523,6 +535,12 @@ static void on_event(struct world *world, const struct world_event *ev)
 		else /* waits in the NIC */
 			world_push(world, world->node[ev->node].paused_until, WORLD_FRAME, ev->node,
 				   &ev->frame);
+		break;
+	case WORLD_ASK:
+		world_third_receive(world, ev);
+		break;
+	case WORLD_ANSWER:
+		world_third_answer(world, ev);
 		break;
 	case WORLD_RESUME:
 		break;

@@ -9,6 +9,7 @@
 #define ELECT_WORLD_H
 
 #include "agent/core/elect.h"
+#include "agent/core/witness.h"
 #include "bpf/lease.h"
 
 #define WORLD_PORTS 2
@@ -21,6 +22,8 @@ enum world_event_type {
 	WORLD_FRAME,
 	WORLD_RESUME, /* a paused machine runs again */
 	WORLD_BOOT, /* a machine that was off comes up */
+	WORLD_ASK, /* a question reaches the witness */
+	WORLD_ANSWER, /* its answer reaches the node */
 	WORLD_FAULT, /* the next fault of the plan */
 	WORLD_SAMPLE,
 };
@@ -28,6 +31,7 @@ enum world_event_type {
 struct world_frame {
 	struct hg_lease_frame lease;
 	struct hg_elect_hello hello;
+	struct hg_elect_witness witness; /* ASK: epoch, stamp, lease; ANSWER: as it says */
 	uint32_t boot[2]; /* of both nodes, as the sender knows them: the session */
 	uint8_t port;
 };
@@ -64,6 +68,17 @@ struct world_node {
 	bool is_again;
 };
 
+/* The third box: judges by agent/core/witness.h, by a clock of its own, and forgets all
+ * it knew when it starts anew. */
+struct world_witness {
+	struct hg_witness state;
+	struct hg_witness_rules rules;
+	double rate;
+	uint64_t off_until;
+	uint64_t cut_until[2]; /* from and to a node */
+	uint32_t boot; /* an answer or a question of an earlier one is void */
+};
+
 struct world {
 	uint64_t seed, now, order;
 	struct world_node node[2];
@@ -73,7 +88,8 @@ struct world {
 	uint64_t cut_until[2][WORLD_PORTS];
 	uint32_t loss_permille;
 	uint64_t loss_until, slow_until;
-	bool has_network_faults, has_machine_faults, has_operator;
+	struct world_witness witness;
+	bool has_network_faults, has_machine_faults, has_operator, has_witness;
 	uint64_t fault_until; /* no new fault from here */
 	uint64_t disturbed_until; /* some fault works up to here */
 	/* findings */
@@ -92,7 +108,7 @@ struct world_options {
 	uint64_t seed;
 	enum hg_isolation isolation;
 	bool is_failback;
-	bool has_network_faults, has_machine_faults, has_operator;
+	bool has_network_faults, has_machine_faults, has_operator, has_witness;
 	bool is_loud;
 	uint64_t fault_ns; /* length of the troubled time */
 	uint64_t settle_ns; /* after it, before the quiet time */
@@ -107,6 +123,13 @@ uint64_t world_random(struct world *world, uint64_t below);
 bool world_serves(const struct world *world, unsigned int node);
 void world_plan_fault(struct world *world);
 void world_apply_fault(struct world *world);
+/* elect_third.c */
+void world_third_init(struct world *world);
+void world_third_restart(struct world *world, uint64_t off_ns);
+void world_third_ask(struct world *world, unsigned int node, const struct hg_action *act);
+void world_third_receive(struct world *world, const struct world_event *ev);
+void world_third_answer(struct world *world, const struct world_event *ev);
+uint64_t world_clock_of(const struct world *world, unsigned int node);
 /* Used by the faults. */
 void world_push(struct world *world, uint64_t at, enum world_event_type type, unsigned int node,
 		const struct world_frame *frame);

@@ -5,7 +5,8 @@
  *   stop       never do both serve, whatever happens to network, machines or agents
  *   continue   both serve only while the network is, or has just been, in trouble;
  *              machines and agents that stall never make it so on their own
- *   both       once trouble is over somebody serves, without a gap, and nobody else
+ *   witness    never do both serve, though the witness forgets all when it starts anew
+ *   all        once trouble is over somebody serves, without a gap, and nobody else
  *
  * ELECT_SEEDS sets the number of runs of each kind, ELECT_SEED repeats one aloud.
  */
@@ -67,7 +68,7 @@ static void run_one(struct world_options options, uint64_t seed, struct totals *
 	totals->overlap_ns += world.overlap_ns;
 	if (totals->gap_ns < world.quiet_gap_ns)
 		totals->gap_ns = world.quiet_gap_ns;
-	if (options.isolation == HG_ISOLATION_STOP && world.overlap_at)
+	if ((options.isolation == HG_ISOLATION_STOP || options.has_witness) && world.overlap_at)
 		fail_msg("ELECT_SEED=%" PRIu64 ": both served at %.3f ms", seed,
 			 world.overlap_at / 1e6);
 	if (!options.has_network_faults && world.overlap_at)
@@ -111,6 +112,15 @@ static void test_stop_never_two(void **context)
 						 .has_operator = true });
 }
 
+static void test_witness_never_two(void **context)
+{
+	(void)context;
+	run_kind("witness", (struct world_options){ .has_witness = true,
+						    .has_network_faults = true,
+						    .has_machine_faults = true,
+						    .has_operator = true });
+}
+
 static void test_continue_two_only_in_trouble(void **context)
 {
 	(void)context;
@@ -136,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stop_never_two),
+		cmocka_unit_test(test_witness_never_two),
 		cmocka_unit_test(test_continue_two_only_in_trouble),
 		cmocka_unit_test(test_continue_machines_alone),
 		cmocka_unit_test(test_continue_network_alone),

@@ -9,12 +9,14 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "agent/core/elect.h"
 
 #define STEPS 3000000u
+#define GRANTS 512
 #define LIFE 1500u /* steps until a new agent starts */
 
 struct trial {
@@ -27,7 +29,14 @@ struct trial {
 	uint64_t announced; /* by SEND_CLAIM */
 	uint64_t served; /* by SERVE, or adopted */
 	uint64_t counter; /* above all claims of all lives */
-	uint64_t claims, serves;
+	uint64_t claims, serves, witnessed;
+	struct hg_action asked; /* last question to the witness */
+	struct hg_time asked_at;
+	struct grant {
+		uint64_t epoch;
+		struct hg_time until;
+	} grant[GRANTS]; /* of the witness, on this clock */
+	unsigned int grants;
 	uint64_t steps;
 };
 
@@ -74,6 +83,7 @@ static void draw_config(struct trial *t, struct hg_elect_config *config)
 		.mode = draw(t, 8) ? HG_MODE_MEMBER : (enum hg_elect_mode)draw(t, 3),
 		.isolation = draw(t, 2) ? HG_ISOLATION_STOP : HG_ISOLATION_CONTINUE,
 		.has_peer = draw(t, 5) != 0,
+		.has_witness = draw(t, 3) == 0,
 		.is_failback = draw(t, 2),
 		.failback_delay = HG_MS(draw(t, 200)),
 		.interval = { draw(t, 7000000) }, /* senseless ones as well */
@@ -103,6 +113,29 @@ static void draw_hello(struct trial *t, struct hg_elect_hello *hello)
 	};
 	mention(t, hello->epoch);
 	mention(t, hello->epoch_seen);
+}
+
+/* An honest witness that grants, or refuses with what it knows; or an answer to a question
+ * of long ago, or to none. */
+static void draw_witness(struct trial *t, struct hg_elect_witness *witness)
+{
+	bool is_true = t->asked.type == HG_ACT_SEND_WITNESS && draw(t, 8);
+
+	*witness = (struct hg_elect_witness){
+		.is_granted = draw(t, 3) != 0,
+		.epoch = is_true ? t->asked.ask.epoch : (some_epoch(t) & ~UINT64_C(0xff)) | 1,
+		.stamp = is_true ? t->asked_at : about_now(t),
+		.lease = is_true ? t->asked.ask.lease : HG_MS(draw(t, 40)),
+	};
+	if (!witness->is_granted) {
+		witness->epoch = some_epoch(t);
+		if (t->el.config.has_witness && t->el.state != HG_EL_OFF)
+			mention(t, witness->epoch);
+		return;
+	}
+	t->grant[t->grants++ % GRANTS] = (struct grant){
+		witness->epoch, hg_time_add(witness->stamp, witness->lease)
+	};
 }
 
 /* What the peer and the data path may have done since. */
@@ -150,7 +183,9 @@ static void draw_event(struct trial *t, struct hg_elect_event *ev)
 	*ev = (struct hg_elect_event){ .type = HG_EV_TICK };
 	if (kind < 8)
 		ev->type = HG_EV_HELLO;
-	else if (kind < 16)
+	else if (kind < 12)
+		ev->type = HG_EV_WITNESS;
+	else if (kind < 20)
 		ev->type = (enum hg_elect_event_type)draw(t, HG_EVS);
 	if (ev->type == HG_EV_CONFIG && draw(t, 10))
 		ev->type = HG_EV_TICK;
@@ -160,6 +195,8 @@ static void draw_event(struct trial *t, struct hg_elect_event *ev)
 		draw_hello(t, &ev->hello);
 	if (ev->type == HG_EV_LEARN)
 		ev->is_learning = draw(t, 2);
+	if (ev->type == HG_EV_WITNESS)
+		draw_witness(t, &ev->witness);
 	if (ev->type == HG_EV_HEALTH) {
 		ev->self.health = draw(t, 101);
 		ev->self.is_fit = draw(t, 4);
@@ -181,6 +218,30 @@ static void advance(struct trial *t)
 		t->now.ns += draw(t, 400000000);
 }
 
+static void check_grant(struct trial *t, const struct hg_action *act)
+{
+	bool is_found = false;
+
+	for (unsigned int i = 0; i < GRANTS; i++)
+		is_found = is_found || (t->grant[i].epoch == t->claimed &&
+					t->grant[i].until.ns == act->until.ns);
+	check(t, is_found);
+	t->witnessed++;
+}
+
+static void check_renew(struct trial *t, const struct hg_action *act)
+{
+	check(t, t->served == t->el.epoch && t->el.epoch);
+	check(t, !t->el.config.has_peer || !t->el.is_bound || t->el.config.has_witness);
+	if (t->el.config.has_peer && t->el.config.has_witness) {
+		check_grant(t, act);
+		return;
+	}
+	check(t, act->until.ns == t->now.ns + t->el.config.lease.ns ||
+			 (act->until.ns == t->now.ns + 200000000 &&
+			  t->now.ns - t->obs.heard.ns >= 200000000));
+}
+
 static void check_serve(struct trial *t, const struct hg_elect_event *ev,
 			const struct hg_action *act)
 {
@@ -198,8 +259,12 @@ static void check_serve(struct trial *t, const struct hg_elect_event *ev,
 	t->serves++;
 	if (is_fenced)
 		return;
-	check(t, act->until.ns == t->now.ns + lease);
 	check(t, !obs->last_grant.ns || t->now.ns >= obs->last_grant.ns + wait);
+	if (config->has_peer && config->has_witness) {
+		check_grant(t, act);
+		return;
+	}
+	check(t, act->until.ns == t->now.ns + lease);
 	check(t, !config->has_peer || config->isolation == HG_ISOLATION_CONTINUE ||
 			 t->el.has_standing);
 }
@@ -232,11 +297,7 @@ static void check_action(struct trial *t, const struct hg_elect_event *ev,
 		check(t, t->served == t->el.epoch && t->el.epoch);
 		break;
 	case HG_ACT_RENEW:
-		check(t, t->served == t->el.epoch && t->el.epoch);
-		check(t, !t->el.config.has_peer || !t->el.is_bound);
-		check(t, act->until.ns == t->now.ns + t->el.config.lease.ns ||
-				 (act->until.ns == t->now.ns + 200000000 &&
-				  t->now.ns - t->obs.heard.ns >= 200000000));
+		check_renew(t, act);
 		t->obs.lease_until = act->until;
 		break;
 	case HG_ACT_RELEASE_EPOCH:
@@ -256,6 +317,13 @@ static void check_action(struct trial *t, const struct hg_elect_event *ev,
 	case HG_ACT_TRANSITION:
 		check(t, act->transition.to == t->el.state);
 		check(t, act->transition.why == t->el.why);
+		break;
+	case HG_ACT_SEND_WITNESS:
+		check(t, t->el.config.has_witness && t->el.config.has_peer && !actions->again);
+		check(t, act->ask.epoch > 0 && (act->ask.epoch & 0xff) == 1);
+		check(t, t->claimed ? act->ask.epoch == t->claimed : act->ask.epoch > t->seen);
+		t->asked = *act;
+		t->asked_at = t->now;
 		break;
 	case HG_ACT_SEND_HELLO:
 	case HG_ACT_HANDOVER_DONE:
@@ -329,6 +397,8 @@ static void start(struct trial *t)
 	t->seen = t->obs.fence_epoch > t->obs.epoch ? t->obs.fence_epoch : t->obs.epoch;
 	/* An adopted or stale claim is the data path's; START answers for it. */
 	t->claimed = t->served = t->obs.epoch;
+	t->asked.type = HG_ACTS;
+	memset(t->grant, 0, sizeof(t->grant));
 	t->announced = 0;
 	step(t, &ev);
 }
@@ -353,10 +423,12 @@ static void test_invariants(void **context)
 			step(&t, &ev);
 		}
 	}
-	print_message("%" PRIu64 " steps, %" PRIu64 " claims, %" PRIu64 " served\n", t.steps,
-		      t.claims, t.serves);
+	print_message("%" PRIu64 " steps, %" PRIu64 " claims, %" PRIu64 " served, %" PRIu64
+		      " by the witness\n",
+		      t.steps, t.claims, t.serves, t.witnessed);
 	/* A trial in which nothing happens proves nothing. */
 	assert_true(t.serves > t.steps / 1000);
+	assert_true(t.witnessed > t.steps / 5000);
 }
 
 int main(void)

@@ -60,6 +60,7 @@ static struct hg_elect_config config(void)
 		.mode = HG_MODE_MEMBER,
 		.isolation = draw(2) ? HG_ISOLATION_STOP : HG_ISOLATION_CONTINUE,
 		.has_peer = true,
+		.has_witness = draw(2),
 		.is_failback = true,
 		.failback_delay = HG_MS(50),
 		.interval = HG_MS(5),
@@ -75,7 +76,7 @@ static struct hg_elect_config config(void)
 
 static void draw_event(struct hg_elect_event *ret)
 {
-	*ret = (struct hg_elect_event){ .type = draw(4) ? HG_EV_TICK : draw(HG_EV_LEARN + 1),
+	*ret = (struct hg_elect_event){ .type = draw(4) ? HG_EV_TICK : draw(HG_EVS),
 					.now = { now } };
 	draw_obs(&ret->obs);
 	if (ret->type == HG_EV_START)
@@ -94,6 +95,13 @@ static void draw_event(struct hg_elect_event *ret)
 			.is_consent = !draw(5),
 			.is_unfit = !draw(5),
 			.is_bound = draw(2),
+		};
+	if (ret->type == HG_EV_WITNESS)
+		ret->witness = (struct hg_elect_witness){
+			.is_granted = draw(2),
+			.epoch = hg_epoch_make(draw(300), 1 + draw(2)),
+			.stamp = { now - draw(1000000) },
+			.lease = HG_MS(draw(200)),
 		};
 	if (ret->type == HG_EV_LEARN)
 		ret->is_learning = draw(2);
