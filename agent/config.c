@@ -18,6 +18,9 @@ void hg_config_done(struct hg_cluster_config *cluster)
 	free(cluster->vip);
 	cluster->vip = NULL;
 	cluster->vip_count = 0;
+	free(cluster->replicate);
+	cluster->replicate = NULL;
+	cluster->replicate_count = 0;
 }
 
 int hg_cluster_find_node(const struct hg_cluster_config *cluster, const char *name)
@@ -40,7 +43,7 @@ int hg_cluster_find_port(const struct hg_cluster_config *cluster, const char *na
 	return -1;
 }
 
-int hg_config_check(const char *node_path, FILE *out)
+int hg_config_check(const char *node_path, const char *cluster_path, FILE *out)
 {
 	struct hg_node_config *node = malloc(sizeof(*node));
 	struct hg_cluster_config cluster;
@@ -56,7 +59,8 @@ int hg_config_check(const char *node_path, FILE *out)
 	if (hg_config_read_node(node_path, node, out))
 		goto out;
 	/* a node that joins gets its cluster.yaml from the peer */
-	if (node->mode == HG_MODE_JOIN && access(node->cluster, F_OK) && errno == ENOENT) {
+	if (!cluster_path && node->mode == HG_MODE_JOIN && access(node->cluster, F_OK) &&
+	    errno == ENOENT) {
 		error = 0;
 		goto out;
 	}
@@ -65,7 +69,8 @@ int hg_config_check(const char *node_path, FILE *out)
 		fprintf(out, "%s\n", text.text);
 	else
 		hg_keyfile_wipe(key);
-	error = hg_config_read_gateway(node->cluster, node, &cluster, &ruleset, out);
+	error = hg_config_read_gateway(cluster_path ? cluster_path : node->cluster, node, &cluster,
+				       &ruleset, out);
 	if (!error) {
 		hg_config_done(&cluster);
 		hg_ruleset_free(ruleset);

@@ -32,6 +32,7 @@ struct hg_node_port {
 
 struct hg_node_config {
 	char node[HG_WIRE_NAME_LEN];
+	struct hg_ip join; /* member to learn from; family 0: the one that is heard */
 	char key[PATH_MAX];
 	enum hg_elect_mode mode;
 	unsigned int port_count;
@@ -54,6 +55,19 @@ struct hg_cluster_node {
 	struct hg_ip address[HG_SLOTS_MAX]; /* index = that of hg_cluster_config.port */
 };
 
+#define HG_REPLICATE_MAX 64
+#define HG_REPLICATE_PATH 1024
+#define HG_REPLICATE_NAME 33
+#define HG_REPLICATE_COMMAND 1024
+
+/* An entry of `replicate`: a file or directory that is the same on both nodes. */
+struct hg_replicate {
+	char path[HG_REPLICATE_PATH]; /* absolute and clean */
+	char owner[HG_REPLICATE_NAME], group[HG_REPLICATE_NAME]; /* "": as found */
+	int mode; /* -1: as found */
+	char validate[HG_REPLICATE_COMMAND], apply[HG_REPLICATE_COMMAND]; /* "": none */
+};
+
 enum hg_mac_mode { HG_MAC_REAL, HG_MAC_VIRTUAL, HG_MAC_AUTO };
 
 struct hg_cluster_config {
@@ -72,6 +86,8 @@ struct hg_cluster_config {
 	bool is_failback;
 	enum hg_isolation isolation;
 	uint16_t failsafe[6]; /* failsafe: [22]; tcp ports, 0 unused */
+	unsigned int replicate_count;
+	struct hg_replicate *replicate; /* NULL: none */
 	bool is_default_accept; /* filter.default; the rules: struct hg_ruleset */
 	uint8_t hash[16]; /* of the meaning: equal on nodes with equal files */
 };
@@ -91,8 +107,9 @@ int hg_config_read_gateway(const char *path, const struct hg_node_config *node,
 			   FILE *out);
 void hg_config_done(struct hg_cluster_config *cluster);
 /* Reads node.yaml and the cluster.yaml it names and keeps nothing. `mode: join` may
- * be without a cluster.yaml. 0 or -EINVAL. */
-int hg_config_check(const char *node_path, FILE *out);
+ * be without a cluster.yaml. `cluster_path`: instead of the one it names; or NULL.
+ * 0 or -EINVAL. */
+int hg_config_check(const char *node_path, const char *cluster_path, FILE *out);
 
 /* Index of a node or port by name, -1 when there is none. */
 int hg_cluster_find_node(const struct hg_cluster_config *cluster, const char *name);

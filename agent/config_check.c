@@ -297,6 +297,7 @@ void hg_config_check_cluster(struct hg_diag *diag, const struct hg_cluster_build
 	check_nodes(diag, build);
 	check_vips(diag, build);
 	check_heartbeats(diag, build);
+	hg_config_check_replicate(diag, build, node);
 	if (node)
 		check_pair(diag, build, node);
 }

@@ -81,6 +81,8 @@ static const struct hg_schema_key cluster_keys[] = {
 	  .max = 65535 },
 	{ "routed_heartbeat", HG_SCHEMA_BOOL, .offset = AT(is_routed) },
 	{ "failsafe", HG_SCHEMA_LIST, .each = on_failsafe, .example = "[22]" },
+	{ "replicate", HG_SCHEMA_LIST, .each = hg_config_read_replicate,
+	  .example = "[/etc/nftables.conf]" },
 	{ "filter", HG_SCHEMA_VALUE, .each = on_filter },
 	{ 0 },
 };
@@ -340,6 +342,7 @@ static int read_gateway(const char *path, const struct hg_node_config *node,
 	error = hg_build_end(&build.filter, &ruleset, out);
 	free(build.vip_at);
 	if (error) {
+		free(build.config.replicate);
 		free(build.config.vip);
 		return error;
 	}

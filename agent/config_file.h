@@ -32,11 +32,19 @@ struct hg_cluster_build {
 	bool has_too_many_vips; /* reported, once */
 	unsigned int failsafe_count;
 	const struct hg_yaml_node *root;
+	const struct hg_yaml_node *replicate_at[HG_REPLICATE_MAX]; /* item */
 	const struct hg_yaml_node **vip_at;
 	const struct hg_yaml_node *port_at[HG_SLOTS_MAX]; /* key */
 	const struct hg_yaml_node *node_at[HG_CONFIG_NODES_MAX]; /* key */
 	const struct hg_yaml_node *address_at[HG_CONFIG_NODES_MAX][HG_SLOTS_MAX]; /* value */
 };
+
+/* An item of `replicate`; the target is the build. */
+void hg_config_read_replicate(struct hg_diag *diag, const struct hg_yaml_node *key,
+			      const struct hg_yaml_node *value, void *target);
+/* The list as a whole, against what must never leave this machine. */
+void hg_config_check_replicate(struct hg_diag *diag, const struct hg_cluster_build *build,
+			       const struct hg_node_config *node);
 
 /* What cannot be seen by looking at one value. `node` may be NULL. */
 void hg_config_check_cluster(struct hg_diag *diag, const struct hg_cluster_build *build,

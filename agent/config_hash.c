@@ -144,6 +144,25 @@ static void add_lists(crypto_generichash_state *state, const struct hg_ruleset *
 	}
 }
 
+static void add_replicate(crypto_generichash_state *state, const struct hg_cluster_config *c)
+{
+	const struct hg_replicate *entry = c->replicate;
+	const char *text[] = { NULL, NULL, NULL, NULL, NULL };
+	unsigned int i, k;
+
+	for (i = 0; i < c->replicate_count; i++, entry++) {
+		text[0] = entry->path;
+		text[1] = entry->owner;
+		text[2] = entry->group;
+		text[3] = entry->validate;
+		text[4] = entry->apply;
+		add(state, "replicate %d\n", entry->mode);
+		for (k = 0; k < sizeof(text) / sizeof(text[0]); k++)
+			crypto_generichash_update(state, (const unsigned char *)text[k],
+						  strlen(text[k]) + 1);
+	}
+}
+
 static void add_rules(crypto_generichash_state *state, const struct hg_cluster_config *c,
 		      const struct hg_ruleset *ruleset)
 {
@@ -178,6 +197,7 @@ void hg_config_hash(const struct hg_cluster_config *c, const struct hg_ruleset *
 	add_nodes(&state, c, order);
 	add_failsafe(&state, c);
 	add_lists(&state, ruleset);
+	add_replicate(&state, c);
 	add_rules(&state, c, ruleset);
 	crypto_generichash_final(&state, ret, 16);
 }

@@ -31,6 +31,8 @@ static const char *const xdp_words[] = { "native", "generic", NULL };
 
 static void on_port(struct hg_diag *diag, const struct hg_yaml_node *key,
 		    const struct hg_yaml_node *value, void *target);
+static void on_join(struct hg_diag *diag, const struct hg_yaml_node *key,
+		    const struct hg_yaml_node *value, void *target);
 static void on_mac(struct hg_diag *diag, const struct hg_yaml_node *key,
 		   const struct hg_yaml_node *value, void *target);
 static void on_name(struct hg_diag *diag, const struct hg_yaml_node *key,
@@ -55,6 +57,7 @@ static const struct hg_schema_key node_keys[] = {
 	{ "node", HG_SCHEMA_NAME, true, .offset = AT(node), .max = SIZE(node) },
 	{ "key", HG_SCHEMA_PATH, true, .offset = AT(key), .max = SIZE(key) },
 	{ "mode", HG_SCHEMA_WORD, .offset = AT(mode), .words = mode_words },
+	{ "join", HG_SCHEMA_VALUE, .each = on_join },
 	{ "ports", HG_SCHEMA_NAMED, true, .each = on_port, .example = "{ lan: { name: eth0 } }" },
 	{ "cluster", HG_SCHEMA_PATH, .offset = AT(cluster), .max = SIZE(cluster) },
 	{ "paths", HG_SCHEMA_MAP, .keys = path_keys, .example = "{ state: " STATE_DIR " }" },
@@ -68,6 +71,14 @@ static const struct hg_schema_key port_keys[] = {
 	{ "xdp", HG_SCHEMA_VALUE, .each = on_xdp },
 	{ 0 },
 };
+
+static void on_join(struct hg_diag *diag, const struct hg_yaml_node *key,
+		    const struct hg_yaml_node *value, void *target)
+{
+	struct node_build *build = target;
+
+	hg_value_ip(diag, value, key->text, HG_WITHOUT_PREFIX, &build->config.join);
+}
 
 static void on_mac(struct hg_diag *diag, const struct hg_yaml_node *key,
 		   const struct hg_yaml_node *value, void *target)

@@ -17,14 +17,18 @@ const char *argp_program_version = "hagated " HG_VERSION;
 struct arguments {
 	const char *node;
 	const char *filter; /* a file to check */
+	const char *cluster; /* with is_check: instead of the one in node.yaml */
 	bool is_check;
 };
 
 #define KEY_CHECK_FILTER 'F'
+#define KEY_CLUSTER 'C'
 
 static const struct argp_option options[] = {
 	{ "node", 'n', "FILE", 0, "This machine's configuration (node.yaml)", 0 },
 	{ "check", 'c', NULL, 0, "Check both files and exit with 0 or 1", 0 },
+	{ "cluster", KEY_CLUSTER, "FILE", 0,
+	  "With --check: this cluster.yaml instead of the one in force", 0 },
 	{ "check-filter", KEY_CHECK_FILTER, "FILE", 0,
 	  "Check a file of filter rules, or a cluster.yaml, and exit with 0 or 1", 0 },
 	{ 0 },
@@ -41,6 +45,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	case 'c':
 		arguments->is_check = true;
 		return 0;
+	case KEY_CLUSTER:
+		arguments->cluster = value;
+		return 0;
 	case KEY_CHECK_FILTER:
 		arguments->filter = value;
 		return 0;
@@ -50,6 +57,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!arguments->node && !arguments->filter)
 			argp_error(state, "--node FILE is required (e.g. /etc/hagate/node.yaml)");
+		if (arguments->cluster && !arguments->is_check)
+			argp_error(state, "--cluster goes with --check only");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -92,6 +101,7 @@ int main(int argc, char **argv)
 		return hg_ruleset_check_file(arguments.filter, NULL, stderr) ? HG_EXIT_FAILED
 									     : HG_EXIT_OK;
 	if (arguments.is_check)
-		return hg_config_check(arguments.node, stderr) ? HG_EXIT_FAILED : HG_EXIT_OK;
+		return hg_config_check(arguments.node, arguments.cluster, stderr) ? HG_EXIT_FAILED
+										  : HG_EXIT_OK;
 	return hg_agent_run(arguments.node) ? HG_EXIT_FAILED : HG_EXIT_OK;
 }

@@ -95,6 +95,8 @@ static int read_cluster(struct hg_setup *setup, struct hg_ruleset **ret_ruleset,
 	memcpy(setup->vip, cluster.vip, cluster.vip_count * sizeof(*cluster.vip));
 	hg_config_done(&cluster);
 	setup->cluster.vip = setup->vip;
+	setup->cluster.replicate = NULL; /* hagate-sync's business */
+	setup->cluster.replicate_count = 0;
 	return 0;
 }
 
