@@ -181,6 +181,10 @@ oracle: all $(ORACLE) ## the filter against its oracle: 1,000 rulesets x 10,000 
 check-netns: all ## whole gateways in network namespaces (root)
 	$(Q)$(PYTEST) tests/netns
 
+check-vm: all ## two gateways as virtual machines with Debian's kernel, emulated: minutes (root)
+	$(Q)packaging/deps.sh --vm
+	$(Q)$(PYTEST) tests/vm
+
 check-arch: all ## floors: include allow-lists, symbols of the core
 	$(Q)tests/arch/check-arch.sh
 	$(Q)$(PYTEST) tests/arch

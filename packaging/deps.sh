@@ -3,6 +3,7 @@
 # Installs the Debian packages that building and testing hagate needs.
 #   deps.sh            install
 #   deps.sh --quiet    install only what is missing; say nothing when all is there
+#   deps.sh --vm       the same as --quiet, with what `make check-vm` needs besides
 #   deps.sh --list     print the list
 set -eu
 
@@ -12,8 +13,10 @@ libseccomp-dev libgit2-dev scdoc bash-completion git"
 test="libcmocka-dev python3 python3-pytest python3-scapy python3-pyroute2 iproute2 tcpdump stress-ng
 clang-tidy cppcheck clang-format libclang-rt-14-dev valgrind shellcheck keepalived xdp-tools
 ethtool iputils-ping iputils-arping procps util-linux kmod man-db"
+vm="qemu-system-x86 qemu-utils busybox-static cpio e2fsprogs"
 
-list=$(printf '%s ' $build $test)
+[ "${1:-}" = --vm ] || vm=
+list=$(echo $build $test $vm)
 if [ "${1:-}" = --list ]; then
 	printf '%s\n' "$list"
 	exit 0
@@ -23,7 +26,7 @@ for p in $list; do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
 done
 if [ -z "$missing" ]; then
-	[ "${1:-}" = --quiet ] || echo "deps: everything is installed"
+	[ -n "${1:-}" ] || echo "deps: everything is installed"
 	exit 0
 fi
 if [ "$(id -u)" != 0 ]; then
