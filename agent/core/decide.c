@@ -210,6 +210,10 @@ static struct hg_decision review_holder(const struct hg_elect *el, const struct 
 
 	if (obs->fence_epoch > el->epoch)
 		return review_fenced(el, obs);
+	/* Somebody else wrote the data path's word: it does not serve, whatever was renewed,
+	 * and the peer goes on granting. A new claim puts it right. */
+	if (obs->epoch != el->epoch)
+		return go(hg_view_rest(el, HG_EL_LISTEN), HG_WHY_LEASE_ENDED);
 	if (has_come(el, obs->lease_until)) {
 		bool is_stopped = el->config.has_peer && !hg_view_may_renew(el);
 

@@ -245,6 +245,9 @@ static void commit(struct hg_elect *el, const struct hg_decision *d, const struc
 	if (d->why == HG_WHY_ADOPTED)
 		commit_adoption(el, obs, out);
 	commit_lease(el, d, out);
+	/* Hosts beyond the partition may know another MAC, and were not told of this one. */
+	if (d->why == HG_WHY_REJOINED)
+		add_type(out, HG_ACT_ANNOUNCE);
 	commit_frames(el, out);
 	commit_ask(el, obs, out);
 	commit_hello(el, is_news, out);

@@ -35,8 +35,23 @@ static void test_isolated_continue(void **context)
 	assert_true(rig.el.is_alone);
 	rig.is_granted = true;
 	rig_run(&rig, 1140);
-	rig_expect(&rig, "1136.000 active>active:rejoined\n");
+	rig_expect(&rig, "1136.000 announce active>active:rejoined\n");
 	assert_false(rig.el.is_alone);
+}
+
+/* Somebody clears the epoch in hg_state: the node would renew for ever what no longer
+ * serves, and the peer grant it. */
+static void test_epoch_taken_away(void **context)
+{
+	(void)context;
+	rig_into(&rig, HG_EL_ACTIVE);
+	rig_run(&rig, 1100);
+	rig.obs.epoch = 0;
+	rig_run(&rig, 1102);
+	rig_expect(&rig, "1101.000 release remove active>listen:lease-ended\n");
+	rig_hello(&rig, HG_ROLE_STANDBY);
+	rig_run(&rig, 1140);
+	rig_expect(&rig, "1136.000 epoch=0x601 listen>claiming:elected\n");
 }
 
 static void test_isolated_stop(void **context)
@@ -331,6 +346,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_isolated_continue),
+		TEST(test_epoch_taken_away),
 		TEST(test_isolated_stop),
 		TEST(test_stop_with_standing),
 		TEST(test_stop_without_promise),
