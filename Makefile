@@ -65,6 +65,9 @@ BENCH_RUN := $(BUILD)/tests/bench/filter_run
 BENCH_OBJ := $(call obj,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 LAB_BIN   := $(patsubst tests/lab/%.c,$(BUILD)/lab/%,$(filter-out %.bpf.c,$(wildcard tests/lab/*.c)))
 LAB_BPF   := $(patsubst tests/lab/%.bpf.c,$(BUILD)/lab/%.bpf.o,$(wildcard tests/lab/*.bpf.c))
+SOAK_BIN  := $(patsubst tests/soak/%.c,$(BUILD)/soak/%,$(filter-out %.bpf.c,$(wildcard tests/soak/*.c)))
+SOAK_BIN  += $(patsubst tests/soak/preload/%.c,$(BUILD)/soak/%.so,$(wildcard tests/soak/preload/*.c))
+SOAK_BPF  := $(patsubst tests/soak/%.bpf.c,$(BUILD)/soak/%.bpf.o,$(wildcard tests/soak/*.bpf.c))
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 MAN       := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(wildcard docs/man/*.scd))
 FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' 2>/dev/null)
@@ -72,9 +75,9 @@ FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help deps check unit check-bpf check-netns check-arch check-format fuzz format \
-	analyze asan bench oracle filter-soak demo lab lab-down install uninstall clean man verifier
+	analyze asan bench oracle filter-soak soak soak-run demo lab lab-down install uninstall clean man verifier
 
-all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) ## build everything; the programs are in build/bin
+all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) $(SOAK_BIN) $(SOAK_BPF) ## build everything; the programs are in build/bin
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -116,6 +119,11 @@ $(BUILD)/lab/%.bpf.o: tests/lab/%.bpf.c
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
+$(BUILD)/soak/%.bpf.o: tests/soak/%.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
 verifier: all ## verifier instruction counts against docs/verifier.txt (root)
 	$(Q)tests/bpf/verifier.sh
 
@@ -153,6 +161,16 @@ $(BENCH_RUN).vary.bpf.o: tests/bench/vary.bpf.c
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/lab/%: tests/lab/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -o $@ $< -lpthread
+
+$(BUILD)/soak/%.so: tests/soak/preload/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(OPT) $(WARN) -D_GNU_SOURCE -shared -fPIC -o $@ $< -ldl
+
+$(BUILD)/soak/%: tests/soak/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -o $@ $< -lpthread
@@ -211,6 +229,12 @@ bench: all $(BENCH_RUN) ## hagate and keepalived through the same faults, ns per
 
 filter-soak: all ## 10,000 rules swapped 1,000 times under full traffic; SOAK_SWAPS, SOAK_SECONDS (root)
 	$(Q)$(PYTHON) tests/bench/filter_soak.py
+
+soak: ## random faults, SOAK_FAULTS=10000 SOAK_SEED=n, one log line each; SANITIZE=1 (root)
+	$(Q)$(MAKE) --no-print-directory $(if $(filter 1,$(SANITIZE)),BUILD=$(BUILD)/asan) soak-run
+
+soak-run: all
+	$(Q)$(PYTHON) tests/soak/soak.py
 
 demo: ## two gateways, two hypervisors, real faults, the measured outage (root)
 	$(Q)packaging/deps.sh --quiet

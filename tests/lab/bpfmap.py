@@ -63,6 +63,9 @@ class Map:
         self._call(BPF_MAP_LOOKUP_ELEM, ctypes.create_string_buffer(self.key.pack(*key)), value)
         return self.value.unpack(value.raw)
 
+    def delete(self, key):
+        self._call(BPF_MAP_DELETE_ELEM, ctypes.create_string_buffer(self.key.pack(*key)), None)
+
     def _raw_keys(self):
         key, keys = None, []
         while True:

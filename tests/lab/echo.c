@@ -7,7 +7,8 @@
  *
  * The client is told what to do on stdin, a word a line, and answers each with a
  * line of JSON: `state` (at once), `mark` (forget all so far), `report` (the window
- * since the last mark or report), `quit` or end of file. A report looks at packets
+ * since the last mark or report), `back NS` (at once: when the service was back after
+ * that time of CLOCK_MONOTONIC), `quit` or end of file. A report looks at packets
  * sent before the word came and waits GRACE for their answers.
  *
  * The sender owns sent[] and next_seq, the receiver answered[], the main thread the
@@ -32,6 +33,7 @@
 #define GRACE_NS 250000000ull
 #define SECONDS_MAX 1800u
 #define PAYLOAD 64
+#define BACK_RUN 8u
 
 struct window {
 	uint64_t first, end; /* sequence numbers */
@@ -212,6 +214,32 @@ static void say_report(struct client *c, struct window w)
 	       (unsigned long long)atomic_exchange(&c->send_errors, 0));
 }
 
+/*
+ * The service is back with the first of BACK_RUN packets in a row that were answered.
+ * back_ms: when that one was sent, -1 when there is none yet; unanswered and stall_ms
+ * (longest time between two sendings: the machine's doing): from `since` until then.
+ */
+static void say_back(struct client *c, uint64_t since)
+{
+	uint64_t end = atomic_load(&c->next_seq), first = end, seq, run = 0, stall = 0, lost = 0;
+
+	while (first && c->sent[first - 1] >= since)
+		first--;
+	for (seq = first; seq < end && run < BACK_RUN; seq++) {
+		int is_answered = atomic_load(&c->answered[seq]) != 0;
+
+		if (seq && c->sent[seq] - c->sent[seq - 1] > stall)
+			stall = c->sent[seq] - c->sent[seq - 1];
+		run = is_answered ? run + 1 : 0;
+		lost += !is_answered;
+	}
+	printf("{\"back_ms\": %.3f, \"unanswered\": %llu, \"stall_ms\": %.3f}\n",
+	       run < BACK_RUN	    ? -1.0
+	       : seq == first + run ? 0.0
+				    : (double)(c->sent[seq - run] - since) / 1e6,
+	       (unsigned long long)lost, (double)stall / 1e6);
+}
+
 static void obey(struct client *c)
 {
 	struct window w = { 0 };
@@ -231,8 +259,10 @@ static void obey(struct client *c)
 		} else if (!strcmp(line, "report")) {
 			say_report(c, w);
 			w.first = w.end;
+		} else if (!strncmp(line, "back ", 5)) {
+			say_back(c, strtoull(line + 5, NULL, 10));
 		} else {
-			puts("{\"error\": \"state, mark, report or quit\"}");
+			puts("{\"error\": \"state, mark, report, back or quit\"}");
 		}
 		fflush(stdout);
 	}

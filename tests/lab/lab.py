@@ -119,10 +119,10 @@ class Lab:
 
     # Agents
 
-    def use_hagate(self, settings=None):
+    def use_hagate(self, settings=None, kind=Hagate):
         """Puts hagate on both gateways (not started). Returns (gw1, gw2)."""
         settings = settings or Settings()
-        return self._use(lambda name: Hagate(self, name, settings))
+        return self._use(lambda name: kind(self, name, settings))
 
     def use_keepalived(self, advert=None):
         return self._use(lambda name: Keepalived(self, name, advert))
@@ -138,6 +138,7 @@ class Lab:
             agent.kill()
         for agent in self.agents.values():
             agent.wipe()
+            unmount_below(agent.directory)
             shutil.rmtree(agent.directory)
         self.agents = {}
         self.wire.mend()
@@ -190,10 +191,18 @@ def mount_bpffs():
         run("mount", "-t", "bpf", "bpf", PIN_ROOT)
 
 
+def unmount_below(directory):
+    """A node's state may be a file system of its own, so that it can be full."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        if line.split()[1].startswith(f"{directory}/"):
+            run("umount", "--lazy", line.split()[1], check=False)
+
+
 def remove(record):
     """Removes a lab by its registry record: processes, namespaces, pins, files."""
     Processes.kill_recorded(record["tmp"])
     Topology(record["prefix"]).down()
+    unmount_below(record["tmp"])
     shutil.rmtree(record["pin"], ignore_errors=True)
     shutil.rmtree(record["tmp"], ignore_errors=True)
     (REGISTRY / f"{record['prefix'].rstrip('-')}.json").unlink(missing_ok=True)
