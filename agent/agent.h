@@ -125,6 +125,7 @@ struct hg_agent {
 	bool is_setup_again; /* something changed while it ran */
 	char peer_fault[256], store_fault[256], config_fault[256];
 	uint64_t retried_at; /* setup for a NIC that may have appeared */
+	bool is_nic_waiting; /* another appeared too soon after that */
 	struct hg_tasks tasks;
 	struct hg_sync sync;
 	struct hg_blocks *blocks;

@@ -199,17 +199,26 @@ static bool may_be_missing(const struct hg_agent_port *port, const struct hg_net
 	return false;
 }
 
-static void on_nic_appeared(struct hg_agent *agent, const struct hg_netlink_link *link)
+/* Links that come and go must not keep setup running all the time. What appears too
+ * soon waits for the slow tick: nothing else would tell of it again. */
+static void retry_setup(struct hg_agent *agent)
 {
 	uint64_t now = hg_now().ns;
 
-	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
-		if (!may_be_missing(&agent->port[slot], link) || now < agent->retried_at + RETRY_NS)
-			continue;
-		agent->retried_at = now;
-		hg_reload_start(agent, NULL);
+	agent->is_nic_waiting = now < agent->retried_at + RETRY_NS;
+	if (agent->is_nic_waiting)
 		return;
-	}
+	agent->retried_at = now;
+	hg_reload_start(agent, NULL);
+}
+
+static void on_nic_appeared(struct hg_agent *agent, const struct hg_netlink_link *link)
+{
+	for (unsigned int slot = 0; slot < agent->port_count; slot++)
+		if (may_be_missing(&agent->port[slot], link)) {
+			retry_setup(agent);
+			return;
+		}
 }
 
 void hg_port_on_link(void *context, const struct hg_netlink_link *link, bool is_deleted)
@@ -345,6 +354,8 @@ static void collect_stray(struct hg_agent *agent, unsigned int slot)
 
 void hg_port_slow_tick(struct hg_agent *agent)
 {
+	if (agent->is_nic_waiting)
+		retry_setup(agent);
 	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
 		struct hg_agent_port *port = &agent->port[slot];
 		char fault[sizeof(port->fault)];
