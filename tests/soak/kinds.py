@@ -286,9 +286,10 @@ def state_damaged(rng, soak):
 @kind("link-flap", 2, "one link goes down and comes back", False)
 def link_flap(rng, soak):
     (word, nodes), ms = whom(rng, soak.nodes, soak.holder(), both=False), short(rng, 5, 100)
-    plan, segment = Plan(is_cable=True, from_start=True), rng.choice(SEGMENTS)
+    plan, segment = Plan(is_cable=True), rng.choice(SEGMENTS)
     plan.at(0, soak.lab.wire.set_link, nodes[0].name, segment, False)
     plan.at(ms, soak.lab.wire.set_link, nodes[0].name, segment, True)
+    plan.at(ms, soak.wait_link, nodes[0].gateway, segment)
     plan.detail = f"{word} {segment} {ms} ms"
     return plan
 
@@ -296,9 +297,11 @@ def link_flap(rng, soak):
 @kind("nic-replaced", 1, "a NIC unplugged and plugged in again", False)
 def nic_replaced(rng, soak):
     (word, nodes), segment = whom(rng, soak.nodes, soak.holder(), both=False), rng.choice(SEGMENTS)
-    plan, gateway = Plan(is_cable=True, is_boot=True, from_start=True), nodes[0].gateway
+    plan, gateway = Plan(is_cable=True, from_start=True), nodes[0].gateway
     plan.at(0, soak.lab.topology.remove_nic, gateway, segment)
-    plan.at(rng.uniform(0, 200), soak.add_nic, gateway, segment)
+    ms = rng.uniform(0, 200)
+    plan.at(ms, soak.add_nic, gateway, segment)
+    plan.at(ms, soak.wait_link, gateway, segment)
     plan.detail = f"{word} {segment} {NICS[segment]}"
     return plan
 
@@ -307,6 +310,7 @@ def nic_replaced(rng, soak):
 def power_off(rng, soak):
     (word, nodes), ms = whom(rng, soak.nodes, soak.holder(), both=False), rng.uniform(0, 300)
     plan = Plan(takes_node=True, from_start=True)
+    plan.at(0, soak.lab.wire.set_node, nodes[0].name, CUT_BOTH)
     plan.at(0, nodes[0].power_off)
     plan.at(ms, nodes[0].power_on)
     plan.detail = f"{word} {ms:.0f} ms"

@@ -12,15 +12,17 @@ from pathlib import Path
 
 from agents import Hagate
 from bpfmap import Map
+from faults import CUT_BOTH
 from procs import BUILD, run, wait_for
 from sink import boottime
+from topology import SEGMENTS
 
 FREEZER = Path("/sys/fs/cgroup/freezer")
 STATE = struct.Struct("=7Q2IQ")  # struct hg_state
 WORDS = {name: 8 * i for i, name in enumerate(
     ("epoch", "agent_seen", "lease_until", "fence_epoch", "drain_until", "last_grant",
      "fenced_at"))}
-PEER_HEARD = 16  # offset in struct hg_peer, after the nonce
+PATH = struct.Struct("=128sQ48s")  # struct hg_path: seq, heard, the rest
 ROLES = ("off", "blank", "learner", "listen", "standby", "active", "draining", "maintenance",
          "fault")
 FRESH_NS = 60_000_000
@@ -53,7 +55,7 @@ class SoakNode(Hagate):
         if FREEZER.is_dir():
             self.freezer = FREEZER / f"hagate-soak-{os.getpid()}-{name}"
             self.freezer.mkdir(exist_ok=True)
-        self.state = self.peer = None
+        self.state = self.path = None
         self.on_maps = lambda node, state: None  # told when the maps are new
         self.on_dead = lambda node: None  # told just before the power goes
 
@@ -73,6 +75,7 @@ class SoakNode(Hagate):
 
     def power_off(self):
         """What its maps say does not matter from now on: nothing of it leaves."""
+        self.lab.wire.set_node(self.name, CUT_BOTH)
         self.on_dead(self)
         super().power_off()
 
@@ -91,26 +94,27 @@ class SoakNode(Hagate):
     # The maps
 
     def close_maps(self):
-        for mapped in (self.state, self.peer):
+        for mapped in (self.state, self.path):
             if mapped:
                 mapped.close()
-        self.state = self.peer = None
+        self.state = self.path = None
 
     def open_maps(self):
-        """False until the agent has made them."""
+        """False until the agent has made them, attached the programs and begun."""
         if self.state:
             return True
         try:
-            state = Map(self.pin / "hg_state", "=I", "=72s")
-            peer = Map(self.pin / "hg_peer", "=I", "=80s")
+            state = Map(self.pin / "hg_state", "=I", f"={STATE.size}s")
+            path = Map(self.pin / "hg_path", "=I", f"={PATH.size}s")
         except OSError:
             return False
-        self.state = mmap.mmap(state.fd, mmap.PAGESIZE)
-        self.peer = mmap.mmap(peer.fd, mmap.PAGESIZE)
-        self.on_maps(self, state)
+        mapped = mmap.mmap(state.fd, mmap.PAGESIZE)
+        if STATE.unpack_from(mapped, 0)[7] != ROLES.index("off"):
+            self.state, self.path = mapped, mmap.mmap(path.fd, mmap.PAGESIZE)
+            self.on_maps(self, state)
         state.close()
-        peer.close()
-        return True
+        path.close()
+        return self.state is not None
 
     def word(self, name):
         if not self.open_maps():
@@ -132,12 +136,12 @@ class SoakNode(Hagate):
         return epoch > fence and boottime() < self.word("lease_until")
 
     def is_alive(self):
-        """Agent and data path of this node, and its peer, gave a sign a moment ago."""
+        """The agent, and its peer on each port, gave a sign a moment ago."""
         if not self.is_running() or not self.open_maps():
             return False
-        now = boottime()
-        heard = struct.unpack_from("=Q", self.peer, PEER_HEARD)[0]
-        return now - self.word("agent_seen") < FRESH_NS and now < heard + FRESH_NS
+        oldest = min(PATH.unpack_from(self.path, PATH.size * slot)[1]
+                     for slot in range(len(SEGMENTS)))
+        return boottime() < min(self.word("agent_seen"), oldest) + FRESH_NS
 
     # Faults of a node
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The lab with everything the faults need, and how one fault is done and judged."""
+import json
 import os
 import subprocess
 import time
@@ -9,13 +10,14 @@ from kinds import KINDS
 from node import PROMPT, SoakNode, remove_stale_groups
 from procs import BUILD, in_ns, wait_for
 from sink import Sink, boottime, describe
-from topology import GATEWAYS, HOSTS, VIP4, VIP6
+from topology import GATEWAYS, HOSTS, NICS, VIP4, VIP6
 from traffic import Echo, arp_request
 
 MODES = ("continue", "stop")
 BLOCK = 250  # faults between fresh starts
 INTERVAL_MS, LEASE_MS, GRACE_MS, DRAIN_MS = 5, 20, 200, 100
 BOUND_MS = LEASE_MS + 3 * INTERVAL_MS + 20  # of the return of service after a fault
+AGAIN_MS = 10  # a whole pair serves at once
 STALL_MS = 8  # a sender that was this late was not let run: so were the gateways
 SETTLE_MS = 30  # what a fault sets off has begun by then
 BACK_TIMEOUT, WHOLE_TIMEOUT = 5, 10
@@ -122,6 +124,15 @@ class Rig:
         self.lab.wire.attach_port(gateway, segment)
         self.sink.attach_port(gateway, segment)
 
+    def wait_link(self, gateway, segment):
+        """Until switch and kernel let frames through again. The kernel tells of links that
+        come and go when it gets round to it, up to a second later."""
+        def is_up():
+            shown = json.loads(self.lab.run(gateway.name, "ip", "-json", "link", "show", "dev",
+                                            NICS[segment]).stdout)
+            return shown[0]["operstate"] == "UP" and self.lab.topology.is_forwarding()
+        wait_for(is_up, 10, f"{gateway.name}'s {segment} to forward", pause=0.005)
+
     def _end(self, child):
         self.lab.processes.kill(child)
         self.lab.processes.children.remove(child)
@@ -152,6 +163,7 @@ class Rig:
         if is_declared:
             line |= self._end_of_overlap(end)
         line["whole_ms"] = self._wait_whole(end)
+        line["again_ms"] = self._service(time.monotonic_ns())["back_ms"]
         after = self.sink.count()
         line |= {key: getattr(after, key) - getattr(before, key)
                  for key in ("two", "mute", "both", "bare", "flight",
@@ -165,14 +177,14 @@ class Rig:
 
     @staticmethod
     def _do(plan):
-        """The steps at their times. Returns when it began and ended, CLOCK_MONOTONIC ns."""
-        start = time.monotonic_ns()
+        """The steps at their times. Returns when the first and the last were done, in ns
+        of CLOCK_MONOTONIC."""
+        start, first = time.monotonic(), None
         for ms, do in sorted(plan.steps, key=lambda step: step[0]):
-            left = start / 1e9 + ms / 1e3 - time.monotonic()
-            if left > 0:
-                time.sleep(left)
+            time.sleep(max(0, start + ms / 1e3 - time.monotonic()))
             do()
-        return start, time.monotonic_ns()
+            first = first or time.monotonic_ns()
+        return first, time.monotonic_ns()
 
     def _service(self, since):
         """When the echo through the gateway was back after `since`."""
@@ -208,11 +220,13 @@ class Rig:
             return "two-owners"
         if line["whole_ms"] < 0:
             return "not-whole"
-        if line["back_ms"] < 0:
+        if line["back_ms"] < 0 or line["again_ms"] < 0:
             return "no-service"
         if line["mute"]:
             return "mute"
         is_boot = plan.is_boot or (plan.takes_node and self.mode == "stop")
+        if line["again_ms"] > AGAIN_MS:
+            return "gone-again"
         if is_boot or line["back_ms"] <= BOUND_MS:
             return "ok"
         return "late-stalled" if line["stall_ms"] >= STALL_MS else "late"

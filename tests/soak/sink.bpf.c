@@ -13,7 +13,8 @@
  *
  * The epoch of an owner frame is the one under which X serves at that moment, read
  * from X's own map hg_state (sink_truth); or, when X does not serve, the last one
- * under which it was seen to serve.
+ * under which it was seen to serve. A node that lost power shows nothing any more: its
+ * epochs are forgotten (when both have lost it, the next epoch need not be higher).
  *
  *   two   the epoch is below one that another node has shown: X speaks although
  *         another has taken over. This is what "frame from two owners" means.
@@ -89,6 +90,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct sink_all);
 } sink_all SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SINK_NODES);
+	__type(key, __u32);
+	__type(value, struct sink_node);
+} sink_node SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -264,19 +272,23 @@ static __always_inline void look(struct sink_all *all, const struct hg_state *st
 {
 	__u32 other = r->node == 1 ? 2 : 1;
 	const struct hg_state *theirs = truth_of(other);
+	struct sink_node *node = bpf_map_lookup_elem(&sink_node, &r->node);
+	struct sink_node *other_node = bpf_map_lookup_elem(&sink_node, &other);
 	int is_serving;
 	__u64 epoch;
 
-	r->served_at = all->served_at[r->node & (SINK_NODES - 1)];
+	if (!node || !other_node)
+		return;
+	r->served_at = node->served_at;
 	r->epoch = *(volatile __u64 *)&state->epoch;
 	r->fence_epoch = state->fence_epoch;
 	r->lease_until = state->lease_until;
 	r->drain_until = state->drain_until;
 	r->fenced_at = state->fenced_at;
-	r->other_epoch = all->top_epoch[other];
+	r->other_epoch = other_node->top_epoch;
 	is_serving = hg_state_serves(state, r->at);
 	if (is_serving)
-		all->served_at[r->node & (SINK_NODES - 1)] = r->at;
+		node->served_at = r->at;
 	if (is_serving && theirs && hg_state_serves(theirs, r->at))
 		r->bads |= 1 << SINK_BOTH;
 	if (r->kind == SINK_NONE)
@@ -285,8 +297,8 @@ static __always_inline void look(struct sink_all *all, const struct hg_state *st
 		__sync_fetch_and_add(&all->drained, 1);
 		return;
 	}
-	epoch = is_serving ? r->epoch : all->top_epoch[r->node & (SINK_NODES - 1)];
-	raise(&all->top_epoch[r->node & (SINK_NODES - 1)], epoch);
+	epoch = is_serving ? r->epoch : node->top_epoch;
+	raise(&node->top_epoch, epoch);
 	if (!is_serving && silent_ns(r) < SINK_FLIGHT_NS) {
 		count_flight(all, r, epoch < r->other_epoch);
 		return;

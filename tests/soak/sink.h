@@ -47,11 +47,15 @@ struct sink_all {
 	__u64 bare; /* owner frames of a node without hagate's maps (powered off) */
 	__u64 bad[SINK_BADS]; /* while nothing was declared */
 	__u64 declared[SINK_BADS]; /* while the soak said that a partition stands */
-	__u64 top_epoch[SINK_NODES]; /* highest epoch each node has shown */
-	__u64 served_at[SINK_NODES]; /* last frame at which the node served */
 	__u64 flight, flight_max; /* mute frames that were under way; ns since the silence */
 	__u64 crossed, crossed_max; /* the same for frames that are `two` */
 	__u64 records; /* written so far; the last SINK_RECORDS are kept */
+};
+
+/* sink_node: array, key = node. The soak clears it when the node loses power. */
+struct sink_node {
+	__u64 top_epoch; /* highest that it has shown */
+	__u64 served_at; /* last frame at which it served */
 };
 
 /* sink_declared: array, one entry; the soak writes it when it declares a partition */

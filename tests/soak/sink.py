@@ -12,7 +12,7 @@ from procs import BUILD, LabError, in_ns, run
 from topology import GATEWAYS, SEGMENTS, VIP4, VIP6
 
 # sink.h
-NODES, RECORDS = 8, 256
+RECORDS = 256
 OWN, VIP = 1, 2
 KINDS = ("none", "claim", "transit")
 BADS = ("two", "mute", "both")
@@ -54,7 +54,8 @@ class Sink:
             "truth": Map(self.pin / "sink_truth", "=I", "=I"),
             "port": Map(self.pin / "sink_port", "=I", "=3I"),
             "addr": Map(self.pin / "sink_addr", "=16s", "=I"),
-            "all": Map(self.pin / "sink_all", "=I", f"={4 + 6 + 2 * NODES + 5}Q"),
+            "all": Map(self.pin / "sink_all", "=I", f"={4 + 6 + 5}Q"),
+            "node": Map(self.pin / "sink_node", "=I", "=2Q"),
             "declared": Map(self.pin / "sink_declared", "=I", "=3Q"),
             "record": Map(self.pin / "sink_record", "=I", "=8Q4I16s"),
         }
@@ -100,6 +101,7 @@ class Sink:
         """The node has no maps any more, or must count as if it had none."""
         with contextlib.suppress(FileNotFoundError):
             self.maps["truth"].delete((number,))
+        self.maps["node"].write((number,), (0, 0))
 
     def set_delay(self, node, segment, per_mille=0):
         gateway = GATEWAYS[node]
@@ -122,6 +124,8 @@ class Sink:
         """Forgets epochs and counts: what comes now is another pair's."""
         size = self.maps["all"].value.size // 8
         self.maps["all"].write((0,), (0,) * size)
+        for gateway in GATEWAYS.values():
+            self.maps["node"].write((gateway.node,), (0, 0))
 
     def count(self):
         f = self.maps["all"].read((0,))
