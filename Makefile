@@ -25,6 +25,7 @@ PKGS       := libbpf libfyaml libsystemd libmnl libsodium jansson smartcols libc
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS_LOAD  := $(shell pkg-config --libs libbpf libmnl libelf zlib 2>/dev/null)
 LIBS_AGENT := $(shell pkg-config --libs libfyaml libsystemd libmnl libsodium jansson libcap libseccomp 2>/dev/null)
+LIBS_STORE := $(shell pkg-config --libs libgit2 zlib 2>/dev/null)
 LIBS_TOOLS := $(shell pkg-config --libs jansson smartcols 2>/dev/null)
 
 WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum
@@ -52,11 +53,16 @@ AGENT_SRC := $(filter-out agent/main.c,$(wildcard agent/*.c agent/filter/*.c))
 AGENT_OBJ := $(call obj,$(AGENT_SRC))
 RULE_OBJ  := $(call obj,$(filter-out $(addprefix agent/filter/,build.c list.c lockout.c source.c),\
 	     $(wildcard agent/filter/*.c)) agent/config_value.c agent/diag.c)
+STORE_OBJ := $(call obj,$(addprefix sync/,apply.c command.c files.c generation.c history.c hooks.c import.c \
+	     journal.c load.c make.c manifest.c measure.c pack.c paths.c plan.c relate.c scan.c stage.c steps.c \
+	     trial.c types.c view.c))
 TOOLS_OBJ := $(call obj,$(wildcard tools/*.c))
 SKELS     := $(patsubst bpf/%.bpf.c,$(BUILD)/gen/%.skel.h,$(wildcard bpf/*.bpf.c))
 PROGRAMS  := $(addprefix $(BUILD)/bin/,hagated hagate hagate-load)
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 UNIT_HELP := $(call obj,$(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)))
+SYNCTESTS := $(patsubst tests/sync/%.c,$(BUILD)/tests/sync/%,$(wildcard tests/sync/test_*.c))
+SYNCT_HELP := $(call obj,$(filter-out $(wildcard tests/sync/test_*.c),$(wildcard tests/sync/*.c)))
 BPFTESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 BPFT_HELP := $(call obj,$(filter-out $(wildcard tests/bpf/test_*.c),$(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))))
 ORACLE    := $(addprefix $(BUILD)/tests/oracle/,native kernel gate apply bench)
@@ -74,7 +80,7 @@ FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps check unit check-bpf check-netns check-arch check-format fuzz format \
+.PHONY: all help deps check unit check-store sync-random check-bpf check-netns check-arch check-format fuzz format \
 	analyze asan bench oracle filter-soak soak soak-run demo lab lab-down install uninstall clean man verifier
 
 all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) $(SOAK_BIN) $(SOAK_BPF) ## build everything; the programs are in build/bin
@@ -135,6 +141,11 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELP) $(AGENT_OBJ) $(L
 
 $(BUILD)/tests/unit/test_tools $(BUILD)/tests/unit/test_init: | $(BUILD)/bin/hagate # they run it
 
+$(BUILD)/tests/sync/%: $(BUILD)/obj/tests/sync/%.o $(SYNCT_HELP) $(STORE_OBJ)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) -lcmocka
+
 $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(BPFT_HELP) $(RULE_OBJ) $(LOAD_OBJ)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -185,6 +196,12 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(AGENT_SRC) $(wildcard agent/core/*.c loader/*.
 unit: $(UNIT) ## unit tests (core, config, frames); no root
 	$(Q)set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
 
+check-store: $(SYNCTESTS) ## the configuration's history, staging and apply: crashes, full disks, random (root)
+	$(Q)set -e; for t in $(SYNCTESTS); do echo "== $$t"; $$t; done
+
+sync-random: $(SYNCTESTS) ## 10,000 random schedules of two stores; SYNC_SEED, SYNC_RUNS (root)
+	$(Q)SYNC_RUNS=$${SYNC_RUNS:-10000} $(BUILD)/tests/sync/test_random
+
 asan: ## the unit tests under ASan and UBSan; no root
 	$(Q)ASAN_OPTIONS=print_legend=0 \
 		$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 unit
@@ -215,7 +232,7 @@ fuzz: $(FUZZERS) ## fuzz frames, YAML and the control socket; FUZZ_SECONDS=60 ea
 
 check: ## every test (root); installs dependencies that are missing
 	$(Q)packaging/deps.sh --quiet
-	$(Q)$(MAKE) --no-print-directory all check-format check-arch unit asan check-bpf check-netns
+	$(Q)$(MAKE) --no-print-directory all check-format check-arch unit asan check-store check-bpf check-netns
 	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-10} $(MAKE) --no-print-directory fuzz
 
 format: ## lay the C files out
