@@ -246,7 +246,7 @@ static void commit(struct hg_elect *el, const struct hg_decision *d, const struc
 		commit_adoption(el, obs, out);
 	commit_lease(el, d, out);
 	/* Hosts beyond the partition may know another MAC, and were not told of this one. */
-	if (d->why == HG_WHY_REJOINED)
+	if (d->why == HG_WHY_REJOINED || (el->is_reunited && hg_view_holds(el->state)))
 		add_type(out, HG_ACT_ANNOUNCE);
 	commit_frames(el, out);
 	commit_ask(el, obs, out);

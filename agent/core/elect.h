@@ -194,6 +194,7 @@ struct hg_elect {
 	bool is_claim_sent; /* CLAIMING: the first CLAIM followed the withdrawal */
 	bool has_addresses; /* ADDRESSES_ADD, or what an earlier agent left */
 	bool has_waiter; /* HANDOVER_DONE is owed to an operator */
+	bool is_reunited; /* this step: alone until now, and the peer is heard again */
 	bool is_late; /* this step came more than an interval after it was due */
 	uint8_t health;
 	bool is_unsynced; /* own configuration is not the peer's: no failback */
@@ -218,6 +219,7 @@ struct hg_elect {
 	struct hg_time release_after; /* ACTIVE: not releasing by itself before */
 	struct hg_time better_since; /* preferred over a healthy holder since (failback) */
 	struct hg_time alone_since;
+	struct hg_time heard_at; /* last frame of the peer, as of the last step */
 	struct hg_time alone_after; /* CLAIMING: no serving without FENCED before */
 	struct hg_time renewed_until; /* last SERVE or RENEW; a lease beyond it was granted */
 	uint64_t witness_epoch; /* granted by the witness, 0 none */

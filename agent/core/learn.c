@@ -163,6 +163,16 @@ static void learn_grants(struct hg_elect *el, const struct hg_obs *obs)
 		promise(el);
 }
 
+/* Grants may come long before they count: what it granted itself lasts longer. */
+static void learn_reunion(struct hg_elect *el, const struct hg_obs *obs)
+{
+	struct hg_span silence = hg_time_since(obs->heard, el->heard_at);
+
+	el->is_reunited = el->is_alone && hg_view_holds(el->state) &&
+			  silence.ns >= el->config.lease.ns;
+	el->heard_at = obs->heard;
+}
+
 void hg_learn_event(struct hg_elect *el, const struct hg_elect_event *ev)
 {
 	const struct hg_obs *obs = &ev->obs;
@@ -173,6 +183,7 @@ void hg_learn_event(struct hg_elect *el, const struct hg_elect_event *ev)
 	learn_by_type(el, ev);
 	learn_holder(el, obs);
 	learn_grants(el, obs);
+	learn_reunion(el, obs);
 	el->epoch_seen = highest(el->epoch_seen, highest(obs->fence_epoch, obs->request_epoch));
 	el->epoch_seen = highest(el->epoch_seen, el->epoch);
 	el->has_standing = el->standing_epoch && el->standing_epoch == obs->fence_epoch;

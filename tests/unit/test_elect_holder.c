@@ -39,6 +39,26 @@ static void test_isolated_continue(void **context)
 	assert_false(rig.el.is_alone);
 }
 
+/* After a long partition its own lease is a long one, so grants count late; the hosts
+ * beyond are told of this node's MAC at the first frame. */
+static void test_reunion_is_announced(void **context)
+{
+	(void)context;
+	rig_into(&rig, HG_EL_ACTIVE);
+	rig_run(&rig, 1100);
+	rig.is_granted = false;
+	rig_run(&rig, 2000);
+	assert_true(rig.el.is_alone);
+	rig.length = 0; /* how it renewed its lease is not the matter here */
+	rig.journal[0] = '\0';
+	rig.obs.heard = rig.now;
+	rig_event(&rig, HG_EV_TICK);
+	rig_expect(&rig, "2000.000 announce\n");
+	rig.obs.heard = rig_ms(2004);
+	rig_run(&rig, 2005);
+	rig_expect(&rig, "");
+}
+
 /* Somebody clears the epoch in hg_state: the node would renew for ever what no longer
  * serves, and the peer grant it. */
 static void test_epoch_taken_away(void **context)
@@ -346,6 +366,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_isolated_continue),
+		TEST(test_reunion_is_announced),
 		TEST(test_epoch_taken_away),
 		TEST(test_isolated_stop),
 		TEST(test_stop_with_standing),
