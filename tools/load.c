@@ -16,7 +16,7 @@ static void short_number(char *to, size_t size, double value)
 	static const char units[] = { 0, 'k', 'M', 'G', 'T' };
 	unsigned int unit = 0;
 
-	while (value >= 9999.5 && unit + 1 < sizeof(units)) {
+	while (value >= (unit ? 999.5 : 9999.5) && unit + 1 < sizeof(units)) {
 		value /= 1000;
 		unit++;
 	}
