@@ -48,6 +48,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 obj        = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_OBJ  := $(call obj,$(wildcard agent/core/*.c))
+WIRING_OBJ := $(call obj,$(wildcard wiring/*.c))
 LOAD_OBJ  := $(call obj,$(filter-out loader/hagate-load.c,$(wildcard loader/*.c)))
 AGENT_SRC := $(filter-out agent/main.c,$(wildcard agent/*.c agent/filter/*.c))
 AGENT_OBJ := $(call obj,$(AGENT_SRC))
@@ -97,7 +98,7 @@ $(BUILD)/obj/%.o: %.c | $(SKELS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(BUILD)/bin/hagated: $(call obj,agent/main.c) $(AGENT_OBJ) $(LOAD_OBJ) $(CORE_OBJ)
+$(BUILD)/bin/hagated: $(call obj,agent/main.c) $(AGENT_OBJ) $(WIRING_OBJ) $(LOAD_OBJ) $(CORE_OBJ)
 $(BUILD)/bin/hagated: LIBS = $(LIBS_LOAD) $(LIBS_AGENT)
 $(BUILD)/bin/hagate-load: $(call obj,loader/hagate-load.c) $(LOAD_OBJ)
 $(BUILD)/bin/hagate-load: LIBS = $(LIBS_LOAD)
@@ -134,7 +135,7 @@ verifier: all ## verifier instruction counts against docs/verifier.txt (root)
 	$(Q)tests/bpf/verifier.sh
 
 # --- tests --------------------------------------------------------------------
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELP) $(AGENT_OBJ) $(LOAD_OBJ) $(CORE_OBJ)
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELP) $(AGENT_OBJ) $(WIRING_OBJ) $(LOAD_OBJ) $(CORE_OBJ)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) $(LIBS_AGENT) -lcmocka
@@ -186,11 +187,11 @@ $(BUILD)/soak/%: tests/soak/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -o $@ $< -lpthread
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(AGENT_SRC) $(wildcard agent/core/*.c loader/*.c) | $(SKELS)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(AGENT_SRC) $(wildcard agent/core/*.c loader/*.c wiring/*.c) | $(SKELS)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(CFLAGS_ALL) -fsanitize=fuzzer,address,undefined -o $@ $< \
-		$(AGENT_SRC) $(wildcard agent/core/*.c) \
+		$(AGENT_SRC) $(wildcard agent/core/*.c wiring/*.c) \
 		$(filter-out loader/hagate-load.c,$(wildcard loader/*.c)) $(LIBS_LOAD) $(LIBS_AGENT)
 
 unit: $(UNIT) ## unit tests (core, config, frames); no root

@@ -248,6 +248,8 @@ static int on_slow(sd_event_source *source, uint64_t usec, void *context)
 	hg_filter_slow_tick(agent);
 	hg_load_slow_tick(agent);
 	hg_sync_slow_tick(agent);
+	hg_wiring_slow_tick(agent);
+	hg_mac_slow_tick(agent);
 	hg_port_judge(agent);
 	reserve_epochs(agent);
 	usec += HG_SLOW_TICK_MS * 1000;
@@ -393,6 +395,7 @@ static int open_parts(struct hg_agent *agent)
 	if (err)
 		return err;
 	hg_vips_sync_maps(agent);
+	hg_wiring_start(agent);
 	return add_sources(agent);
 }
 

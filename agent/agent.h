@@ -6,7 +6,9 @@
  *   agent.c     start, stop, the two timers (election deadline, slow tick)
  *   elector.c   observation -> hg_elect_step() -> actions
  *   peer.c      frames to and from the peer: HELLO, sessions, NEIGH
- *   port.c      ports on their NICs: sockets, link state, faults, health
+ *   port.c      ports on their NICs: sockets, link state, health;  port_fault.c  in words
+ *   wiring.c    what the NICs hang on, by a child with raw sockets (wiring_child.c, mac_test.c)
+ *   mac.c       mac: auto: real or virtual, by port;  mac_status.c  in words
  *   vips.c      address maps, VIPs on NICs, announcements, the closed loop
  *   load_report.c  the load of both nodes
  *   reload.c    new files or new NICs, through a child (setup.h)
@@ -30,12 +32,14 @@
 #include "agent/heartbeat.h"
 #include "agent/history.h"
 #include "agent/load.h"
+#include "agent/mac.h"
 #include "agent/neigh.h"
 #include "agent/netlink.h"
 #include "agent/setup.h"
 #include "agent/store.h"
 #include "agent/sync.h"
 #include "agent/task.h"
+#include "agent/wiring.h"
 #include "agent/worker.h"
 #include "loader/block.h"
 
@@ -61,6 +65,8 @@ struct hg_agent_port {
 	struct hg_wire_hello hello; /* the peer's last on this port */
 	uint64_t hello_at;
 	uint8_t taught_mac[6]; /* of the peer's NIC, as given to the kernel */
+	struct hg_mac_port mac;
+	uint64_t wiring_forget_at; /* what was heard of other ports until then means nothing */
 	char fault[256]; /* sentence with remedy, "" none */
 };
 
@@ -130,6 +136,8 @@ struct hg_agent {
 	struct hg_sync sync;
 	struct hg_blocks *blocks;
 	struct hg_load_meter load;
+	struct hg_wiring wiring;
+	struct hg_mac mac;
 	uint64_t expire_at; /* when the blocklist is cleared next */
 };
 
@@ -159,6 +167,28 @@ void hg_peer_on_event(void *context, const struct hg_event *event);
 void hg_peer_slow_tick(struct hg_agent *agent);
 bool hg_peer_is_heard(const struct hg_agent *agent);
 bool hg_peer_has_agent(const struct hg_agent *agent);
+
+/* wiring.c */
+void hg_wiring_start(struct hg_agent *agent); /* forks the child */
+void hg_wiring_slow_tick(struct hg_agent *agent);
+bool hg_wiring_is_merged(const struct hg_agent *agent); /* both nodes' NICs share a segment */
+bool hg_wiring_is_misbound(const struct hg_agent *agent, unsigned int slot); /* only here */
+bool hg_wiring_is_peers(const struct hg_agent *agent); /* only there */
+bool hg_wiring_is_miswired(const struct hg_agent *agent, unsigned int slot);
+const char *hg_wiring_crossed_name(const struct hg_agent *agent, unsigned int slot);
+
+/* mac.c, mac_status.c */
+bool hg_mac_is_virtual(const struct hg_agent *agent, unsigned int slot);
+void hg_mac_adopt(struct hg_agent *agent, unsigned int slot); /* of a data path that runs */
+void hg_mac_slow_tick(struct hg_agent *agent);
+void hg_mac_on_test(void *context, struct hg_control_request *req, json_t *arguments);
+const char *hg_mac_mode(const struct hg_agent *agent); /* `mac_mode` in the status */
+json_t *hg_mac_port_json(const struct hg_agent *agent, unsigned int slot);
+void hg_mac_describe(const struct hg_agent *agent, unsigned int slot, char *ret, size_t size);
+
+/* port_fault.c */
+void hg_port_describe_fault(const struct hg_agent *agent, unsigned int slot, char *ret,
+			    size_t size);
 
 /* port.c */
 int hg_port_init(struct hg_agent *agent);

@@ -96,6 +96,7 @@ static void on_version(void *context, struct hg_control_request *req, json_t *ar
 const struct hg_control_command hg_commands[] = {
 	{ "status", false, on_status },
 	{ "ports", false, on_ports },
+	{ "mac-test", true, hg_mac_on_test },
 	{ "events", false, on_events },
 	{ "handover", true, on_handover },
 	{ "maintenance", true, on_maintenance },

@@ -84,8 +84,8 @@ static void check_ports(struct hg_diag *diag, const struct hg_cluster_build *bui
 			hg_diag_hint(diag, "change one of the two names");
 		}
 		vrid = hg_yaml_find(build->port_at[i]->next, "vrid");
-		if (vrid && c->port[i].vrid && is_mac_good && c->mac != HG_MAC_VIRTUAL) {
-			hg_diag_error(diag, vrid->at, "'vrid' has no effect without mac: virtual");
+		if (vrid && c->port[i].vrid && is_mac_good && c->mac == HG_MAC_REAL) {
+			hg_diag_error(diag, vrid->at, "'vrid' has no effect with mac: real");
 			hg_diag_hint(diag, "remove it, or set mac: virtual");
 		}
 	}

@@ -64,3 +64,10 @@ void hg_keys_session(const __u8 cluster_key[HG_CLUSTER_KEY_LEN],
 	derive_all(cluster_key, &input, parties, ret);
 	ret->id |= SESSION_BIT;
 }
+
+void hg_keys_wiring(const __u8 cluster_key[HG_CLUSTER_KEY_LEN], __u64 ret[2])
+{
+	struct derivation input = { .label = "hagate wiring" };
+
+	derive(cluster_key, &input, ret);
+}

@@ -28,4 +28,7 @@ void hg_keys_cluster(const __u8 cluster_key[HG_CLUSTER_KEY_LEN],
 void hg_keys_session(const __u8 cluster_key[HG_CLUSTER_KEY_LEN],
 		     const struct hg_key_parties *parties, struct hg_key *ret);
 
+/* SipHash key of the frames below IP (hagate/wiring.h), one for all nodes and directions. */
+void hg_keys_wiring(const __u8 cluster_key[HG_CLUSTER_KEY_LEN], __u64 ret[2]);
+
 #endif

@@ -3,7 +3,6 @@
  * Ports on their NICs: which NIC, whether its link is up, whether the right peer is
  * heard on it, and in plain words what is wrong with it.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -13,7 +12,6 @@
 /* A port counts as heard, or as miswired, for so long after the last frame. */
 #define HEARD_NS (500ull * 1000 * 1000)
 #define RETRY_NS (1000ull * 1000 * 1000) /* between two setups for a missing NIC */
-#define WIRING_NS (2ull * 1000 * 1000 * 1000)
 
 int hg_port_by_ifindex(const struct hg_agent *agent, int ifindex)
 {
@@ -37,6 +35,8 @@ static void carry_over(const struct hg_agent_port *was, struct hg_agent_port *po
 	port->hello_at = was->hello_at;
 	port->stray = was->stray;
 	port->stray_peer = was->stray_peer;
+	port->mac = was->mac;
+	port->wiring_forget_at = hg_now().ns; /* new files, a new look */
 	memcpy(port->fault, was->fault, sizeof(port->fault));
 }
 
@@ -135,6 +135,7 @@ void hg_port_bind(struct hg_agent *agent, unsigned int slot, const struct hg_set
 	snprintf(port->trouble, sizeof(port->trouble), "%s", setup->text);
 	if (!port->has_nic)
 		return;
+	hg_mac_adopt(agent, slot);
 	hg_port_set_map(agent, slot);
 	open_heartbeat(agent, slot);
 	hg_vips_set_port(agent, slot);
@@ -180,6 +181,8 @@ static void on_nic_changed(struct hg_agent *agent, unsigned int slot,
 	/* IPv6 addresses and routes went away with IFF_UP. */
 	if (link->is_up && !was_up && hg_state_serves(agent->maps.state, hg_now().ns))
 		hg_vips_add(agent);
+	if (is_link_changed && link->has_link)
+		port->wiring_forget_at = hg_now().ns; /* plugged in anew */
 	if (is_link_changed)
 		hg_port_judge(agent);
 }
@@ -280,68 +283,6 @@ static void find_misbinding(struct hg_agent *agent, struct hg_agent_port *port)
 		snprintf(port->misbound_on, sizeof(port->misbound_on), "#%d", elsewhere->ifindex);
 }
 
-static bool is_miswired(const struct hg_agent *agent, unsigned int slot)
-{
-	uint64_t wiring = agent->maps.path[slot].wiring;
-
-	return wiring && hg_now().ns < wiring + WIRING_NS;
-}
-
-static const char *name_by_id(const struct hg_agent *agent, uint32_t id)
-{
-	for (unsigned int slot = 0; slot < agent->port_count; slot++)
-		if (hg_port_id(agent->port[slot].name) == id)
-			return agent->port[slot].name;
-	return "a port this node does not have";
-}
-
-/* The worst first. Nothing here changes state; it only finds words. */
-static void describe_fault(struct hg_agent *agent, unsigned int slot, char *ret, size_t size)
-{
-	const struct hg_agent_port *port = &agent->port[slot];
-	const char *peer = agent->peer ? agent->peer->name : "peer";
-	char address[INET6_ADDRSTRLEN] = "";
-	const struct hg_ip *own = &agent->self->address[port->index];
-
-	*ret = '\0';
-	if (own->family)
-		inet_ntop(own->family == 4 ? AF_INET : AF_INET6, own->addr, address,
-			  sizeof(address));
-	if (*port->trouble)
-		snprintf(ret, size, "port %s: %.200s", port->name, port->trouble);
-	else if (port->is_misbound)
-		snprintf(
-			ret, size,
-			"port %s is bound to %s, but its address %s is on %s: the NICs are crossed "
-			"in node.yaml; swap them and run `hagate reload`",
-			port->name, port->nic.ifname, address, port->misbound_on);
-	else if (is_miswired(agent, slot))
-		snprintf(
-			ret, size,
-			"port %s (%s) hears frames of %s's port %s: the cables or NICs are crossed on "
-			"one of the nodes; compare `hagate ports` of both",
-			port->name, port->nic.ifname, peer,
-			name_by_id(agent, agent->maps.path[slot].wiring_port));
-	else if (!port->nic.is_up)
-		snprintf(ret, size, "port %s: %s is down; `ip link set %s up`", port->name,
-			 port->nic.ifname, port->nic.ifname);
-	else if (!port->nic.has_link)
-		snprintf(ret, size, "port %s: %s has no link; check the cable or the vSwitch port",
-			 port->name, port->nic.ifname);
-	else if (port->heartbeat_err == -EADDRNOTAVAIL)
-		snprintf(ret, size, "port %s: address %s is not configured on %s", port->name,
-			 address, port->nic.ifname);
-	else if (port->heartbeat_err)
-		snprintf(ret, size, "port %s: heartbeat: %s", port->name,
-			 strerror(-port->heartbeat_err));
-	else if (port->cluster->is_heartbeat && agent->peer && hg_peer_is_heard(agent) &&
-		 !hg_port_is_peer_heard(agent, slot))
-		snprintf(ret, size,
-			 "port %s: %s is not heard on this segment, though on others; look at the "
-			 "switch between %s and its NIC",
-			 port->name, peer, port->nic.ifname);
-}
-
 static void collect_stray(struct hg_agent *agent, unsigned int slot)
 {
 	struct hg_stat stats[HG_R_COUNT];
@@ -363,7 +304,7 @@ void hg_port_slow_tick(struct hg_agent *agent)
 		if (port->heartbeat_err)
 			open_heartbeat(agent, slot);
 		collect_stray(agent, slot);
-		describe_fault(agent, slot, fault, sizeof(fault));
+		hg_port_describe_fault(agent, slot, fault, sizeof(fault));
 		if (strcmp(fault, port->fault)) {
 			memcpy(port->fault, fault, sizeof(fault));
 			hg_agent_note(agent, HG_HISTORY_FAULT, "%s%s%s", *fault ? fault : "port ",
@@ -382,6 +323,7 @@ void hg_port_judge(struct hg_agent *agent)
 	 * well before, and stays. */
 	bool is_holder = agent->elect.state == HG_EL_ACTIVE ||
 			 agent->elect.state == HG_EL_RELEASING;
+	bool is_merged = hg_wiring_is_merged(agent);
 
 	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
 		struct hg_agent_port *port = &agent->port[slot];
@@ -393,11 +335,13 @@ void hg_port_judge(struct hg_agent *agent)
 			.is_attached = port->is_attached,
 			.is_heartbeat = port->cluster->is_heartbeat,
 			.is_peer_heard = hg_port_is_peer_heard(agent, slot),
-			.has_wiring_fault = !is_holder && is_miswired(agent, slot),
-			.is_misbound = port->is_misbound,
+			.has_wiring_fault = !is_holder && !is_merged &&
+					    hg_wiring_is_miswired(agent, slot),
+			.is_misbound = port->is_misbound || hg_wiring_is_misbound(agent, slot),
 		};
 		facts.is_peer_misbound |= is_heard && port->hello.flags & HG_HELLO_F_MISBOUND;
 	}
+	facts.is_peer_misbound |= is_heard && hg_wiring_is_peers(agent);
 	agent->health = hg_health_judge(&facts);
 	agent->is_judged = true;
 	hg_sync_judge(agent, &ev);

@@ -138,7 +138,7 @@ static json_t *json_port(struct hg_agent *agent, unsigned int slot)
 	bool is_heard = hg_port_is_peer_heard(agent, slot);
 
 	return json_pack(
-		"{s:s,s:o,s:o,s:b,s:s,s:b,s:o,s:i,s:o,s:s,s:o,s:o,s:b}", "name", port->name,
+		"{s:s,s:o,s:o,s:b,s:s,s:b,s:o,s:i,s:o,s:s,s:o,s:o,s:b,s:s,s:o}", "name", port->name,
 		"ifname", port->has_nic ? json_string(port->nic.ifname) : json_null(), "mac",
 		port->has_nic ? json_mac(port->nic.mac) : json_null(), "link",
 		port->has_nic && port->nic.has_link, "xdp", xdp_name(port), "peer_heard", is_heard,
@@ -146,7 +146,9 @@ static json_t *json_port(struct hg_agent *agent, unsigned int slot)
 		json_ip(&agent->self->address[port->index], false), "bound_by", bound_by(port),
 		"peer_rtt_us", is_heard && path->rtt ? json_integer(path->rtt / 1000) : json_null(),
 		"rx_dropped", json_counters(agent, slot, true), "heartbeat",
-		port->cluster->is_heartbeat);
+		port->cluster->is_heartbeat, "mac_mode",
+		hg_mac_is_virtual(agent, slot) ? "virtual" : "real", "mac_test",
+		hg_mac_port_json(agent, slot));
 }
 
 json_t *hg_status_ports(struct hg_agent *agent)
@@ -220,12 +222,14 @@ static json_t *json_faults(struct hg_agent *agent)
 	for (unsigned int slot = 0; slot < agent->port_count; slot++)
 		if (*agent->port[slot].fault)
 			json_array_append_new(array, json_string(agent->port[slot].fault));
-	return array;
-}
+	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
+		char text[640];
 
-static const char *mac_mode(const struct hg_agent *agent)
-{
-	return agent->setup->cluster.mac == HG_MAC_VIRTUAL ? "virtual" : "real";
+		hg_mac_describe(agent, slot, text, sizeof(text));
+		if (*text)
+			json_array_append_new(array, json_string(text));
+	}
+	return array;
 }
 
 static json_t *json_failover(const struct hg_failover *failover)
@@ -254,9 +258,9 @@ json_t *hg_status_json(struct hg_agent *agent)
 			   (json_int_t)((now - state->since) / 1000000), "epoch",
 			   json_epoch(is_serving ? state->epoch : state->fence_epoch), "lease_ms",
 			   json_ms(is_serving ? lease - now : 0), "serving", is_serving, "mac_mode",
-			   mac_mode(agent), "peer", json_peer(agent), "health", (int)elect->health,
-			   "ports", hg_status_ports(agent), "vips", json_vips(agent), "failover",
-			   json_failover(&agent->failover));
+			   hg_mac_mode(agent), "peer", json_peer(agent), "health",
+			   (int)elect->health, "ports", hg_status_ports(agent), "vips",
+			   json_vips(agent), "failover", json_failover(&agent->failover));
 	if (!status)
 		return NULL;
 	json_object_set_new(status, "load", hg_load_json(agent));

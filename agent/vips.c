@@ -240,7 +240,7 @@ bool hg_vips_vmac(const struct hg_agent *agent, unsigned int slot, uint8_t ret[6
 	uint32_t id = hg_port_id(port->name);
 
 	memset(ret, 0, 6);
-	if (agent->setup->cluster.mac != HG_MAC_VIRTUAL)
+	if (!hg_mac_is_virtual(agent, slot))
 		return false;
 	if (port->cluster->vrid) /* RFC 5798, 7.3 */
 		memcpy(ret, (uint8_t[6]){ 0, 0, 0x5e, 0, 1, port->cluster->vrid }, 6);

@@ -104,6 +104,7 @@ void hg_maps_init(struct hg_maps *maps);
 
 /* Map access. Keys and values as in abi.h; 0 or -errno. */
 int hg_maps_set_port(const struct hg_maps *maps, int ifindex, const struct hg_port *port);
+int hg_maps_get_port(const struct hg_maps *maps, int ifindex, struct hg_port *ret);
 int hg_maps_delete_port(const struct hg_maps *maps, int ifindex);
 /* Makes the address maps hold exactly the given entries (batched where possible). */
 struct hg_addr_entry {

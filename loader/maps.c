@@ -16,6 +16,13 @@ int hg_maps_set_port(const struct hg_maps *maps, int ifindex, const struct hg_po
 	return bpf_map_update_elem(maps->port_fd, &key, port, BPF_ANY);
 }
 
+int hg_maps_get_port(const struct hg_maps *maps, int ifindex, struct hg_port *ret)
+{
+	__u32 key = ifindex;
+
+	return bpf_map_lookup_elem(maps->port_fd, &key, ret);
+}
+
 int hg_maps_delete_port(const struct hg_maps *maps, int ifindex)
 {
 	__u32 key = ifindex;

@@ -20,10 +20,17 @@ enum {
 	OPT_FILE = 'F',
 	OPT_LIMIT = 'n',
 	OPT_STEPS = 'S',
+	OPT_TEST_MAC = 'm',
 };
 
 static const struct argp_option json_options[] = {
 	{ "json", OPT_JSON, NULL, 0, "JSON: indented on a terminal, else one line", 0 },
+	{ 0 },
+};
+static const struct argp_option ports_options[] = {
+	{ "json", OPT_JSON, NULL, 0, "JSON: indented on a terminal, else one line", 0 },
+	{ "test-mac", OPT_TEST_MAC, NULL, 0,
+	  "First test whether the networks carry a virtual MAC (root; takes seconds)", 0 },
 	{ 0 },
 };
 static const struct argp_option events_options[] = {
@@ -85,8 +92,8 @@ static const struct command commands[] = {
 	  "Leave the pair (hand over, claim nothing, also after a restart) or rejoin." },
 	{ "reload", hg_operate_reload, NULL, no_options,
 	  "Read the files again; nothing changes if they are wrong." },
-	{ "ports", hg_ports_run, NULL, json_options,
-	  "Show NIC, link, XDP mode and wiring of each port." },
+	{ "ports", hg_ports_run, NULL, ports_options,
+	  "Show NIC, link, XDP mode, MAC and wiring of each port." },
 	{ "filter", NULL, "COMMAND", no_options, "The packet filter: rules and blocklist." },
 	{ "events", hg_events_run, NULL, events_options,
 	  "Show what happened and why, the oldest first." },
@@ -135,6 +142,9 @@ static error_t parse_command_option(int key, char *arg, struct argp_state *state
 	switch (key) {
 	case OPT_JSON:
 		line->tool.is_json = true;
+		return 0;
+	case OPT_TEST_MAC:
+		line->tool.is_mac_test = true;
 		return 0;
 	case OPT_FOLLOW:
 		line->tool.is_follow = true;
@@ -219,7 +229,7 @@ static char *filter_help(int key, const char *text, void *input)
 	for (; command->name; command++)
 		fprintf(out, "  %s%s%s\n      %s\n", command->name, command->argument ? " " : "",
 			command->argument ? command->argument : "", command->help);
-	fputs("\nhandover, maintenance, reload, filter block and unblock need root.\n"
+	fputs("\nhandover, maintenance, reload, ports --test-mac, filter block and unblock need root.\n"
 	      "Exit status: 0 done, 1 refused or failed, 2 usage, 3 hagated not reachable.",
 	      out);
 	fclose(out);

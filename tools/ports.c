@@ -188,6 +188,24 @@ static void print_fault(const struct hg_tool *tool, const json_t *port)
 	hg_text_wrap(tool, HG_TEXT_RED, 2, 8, line);
 }
 
+/* How virtual addresses are answered there, and why. */
+static void print_mac(const struct hg_tool *tool, const json_t *port)
+{
+	const json_t *test = json_object_get(port, "mac_test");
+	double age_ms = hg_text_number(test, "age_ms", -1);
+	char line[1024], age[40];
+
+	if (!json_is_object(test))
+		return;
+	snprintf(line, sizeof(line), "%s: MAC %s", hg_text_string(port, "name", "?"),
+		 hg_text_string(port, "mac_mode", "?"));
+	hg_text_duration(age, sizeof(age), age_ms);
+	if (age_ms >= 0)
+		hg_text_add(line, sizeof(line), ", tested %s ago", age);
+	hg_text_add(line, sizeof(line), ": %s", hg_text_string(test, "text", "?"));
+	hg_text_wrap(tool, HG_TEXT_PLAIN, 2, 6, line);
+}
+
 struct drop {
 	const char *reason;
 	double packets;
@@ -228,8 +246,9 @@ int hg_ports_run(const struct hg_tool *tool)
 {
 	json_t *answer;
 	const json_t *ports;
-	int status = hg_client_ask(tool, json_pack("{s:s}", "command", "ports"),
-				   HG_CLIENT_TIMEOUT_MS, &answer);
+	int status = hg_client_ask(
+		tool, json_pack("{s:s}", "command", tool->is_mac_test ? "mac-test" : "ports"),
+		tool->is_mac_test ? HG_CLIENT_LONG_MS : HG_CLIENT_TIMEOUT_MS, &answer);
 
 	if (status)
 		return status;
@@ -240,6 +259,8 @@ int hg_ports_run(const struct hg_tool *tool)
 		hg_ports_print(tool, ports, true, SIZE_MAX);
 		for (size_t i = 0; i < json_array_size(ports); i++)
 			print_fault(tool, json_array_get(ports, i));
+		for (size_t i = 0; i < json_array_size(ports); i++)
+			print_mac(tool, json_array_get(ports, i));
 		for (size_t i = 0; i < json_array_size(ports); i++)
 			print_drops(tool, json_array_get(ports, i));
 	}

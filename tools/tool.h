@@ -21,6 +21,7 @@ struct hg_tool {
 	const char *ttl, *source, *file, *limit; /* filter block, filter blocked */
 	bool is_json;
 	bool is_follow, is_steps; /* events */
+	bool is_mac_test; /* ports --test-mac */
 	bool has_terminal; /* stdout is one */
 	bool has_color;
 };

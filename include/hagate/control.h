@@ -14,6 +14,7 @@
  * command       argument                answer
  * status                                {"ok":true,"status":{... contract ...}}
  * ports                                 {"ok":true,"ports":[...]}
+ * mac-test                              when done: {"ok":true,"ports":[...]}
  * events       "follow":bool            a line each: {"seq":n,"time":"RFC3339","type":...}
  * events       "steps":true             a line each: the state of the election before the
  *                                       oldest step kept, then each step since

@@ -32,10 +32,13 @@ tools_libs='(jansson|libsmartcols|libsmartcols/libsmartcols)\.h'
 # Headers of bpf/ that need no map and no helper: the agent runs the same lines.
 native='bpf/(siphash|lease)\.h'
 
+# What makes keys of the key file: pure, and `hagate discover` runs where no agent does.
+keys='agent/(keys|keyfile)\.h'
+
 # The floor of a folder; those below agent/ belong to it, but for the core.
 floor_of() {
 	case $1 in
-	include/hagate | bpf | agent/core | loader | agent | sync | tools) floor=$1 ;;
+	include/hagate | bpf | agent/core | loader | wiring | agent | sync | tools) floor=$1 ;;
 	agent/core/*) floor='' ;;
 	agent/*) floor=agent ;;
 	*) floor='' ;;
@@ -49,9 +52,10 @@ own_of() {
 	bpf) own='(include/hagate|bpf)/[^/]+' ;;
 	agent/core) own='(include/hagate|agent/core)/[^/]+' ;;
 	loader) own='(include/hagate|loader|gen)/[^/]+' ;;
-	agent) own="(include/hagate|loader)/[^/]+|agent/.+|$native" ;;
+	wiring) own="(include/hagate|wiring)/[^/]+|$native" ;;
+	agent) own="(include/hagate|loader|wiring)/[^/]+|agent/.+|$native" ;;
 	sync) own='(include/hagate|sync)/[^/]+' ;;
-	tools) own='(include/hagate|tools)/[^/]+' ;;
+	tools) own="(include/hagate|wiring|tools)/[^/]+|$keys" ;;
 	esac
 }
 
@@ -61,6 +65,7 @@ system_of() {
 	bpf) system="$uapi|$bpf_side|stdbool\.h|stddef\.h" ;;
 	agent/core) system=$freestanding ;;
 	loader) system="$libc|$uapi|$libbpf|libmnl/libmnl\.h" ;;
+	wiring) system="$libc|$uapi" ;;
 	agent) system="$libc|$uapi|$agent_libs" ;;
 	sync) system="$libc|$uapi|$sync_libs" ;;
 	tools) system="$libc|$uapi|$tools_libs" ;;
@@ -128,7 +133,7 @@ check_includes() {
 	local files file line text last=''
 
 	cd "$ROOT"
-	mapfile -t files < <(find include bpf agent loader sync tools -name '*.[ch]' 2>/dev/null | sort)
+	mapfile -t files < <(find include bpf agent loader wiring sync tools -name '*.[ch]' 2>/dev/null | sort)
 	if ((${#files[@]} == 0)); then
 		fault "no source found below $ROOT"
 		return

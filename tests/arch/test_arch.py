@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tests/arch/check-arch.sh"
-FOLDERS = ("include", "bpf", "agent", "loader", "sync", "tools")
+FOLDERS = ("include", "bpf", "agent", "loader", "wiring", "sync", "tools")
 
 
 def check(what, root, build="build"):
@@ -52,6 +52,8 @@ REFUSED = [
     ("bpf", '"loader/loader.h"', "bpf/ may not include loader/loader.h"),
     ("loader", '"agent/config.h"', "loader/ may not include agent/config.h"),
     ("loader", '"agent/core/time.h"', "loader/ may not include agent/core/time.h"),
+    ("wiring", '"agent/keys.h"', "wiring/ may not include agent/keys.h"),
+    ("wiring", "<sodium.h>", "wiring/ may not include <sodium.h>"),
     ("loader", "<jansson.h>", "loader/ may not include <jansson.h>"),
     ("agent", '"tools/tool.h"', "agent/ may not include tools/tool.h"),
     ("agent", '"bpf/maps.h"', "agent/ may not include bpf/maps.h"),

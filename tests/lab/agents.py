@@ -126,7 +126,7 @@ class Hagate(Agent):
 
     def write(self, settings, key=None):
         """Writes the files; the agent reads them at its start or at reload()."""
-        self.is_virtual = settings.mac == "virtual"
+        self.is_virtual = settings.mac != "real"
         if key:
             self.key.touch(mode=0o600)
             self.key.write_text(key + "\n")

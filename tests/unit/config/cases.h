@@ -152,7 +152,7 @@ static const struct bad_case bad_cluster[] = {
 	  "2001:db8::1 is already a VIP" },
 	{ 7, "  wan: { vips: [10.1.0.3/24] }", "7:17",
 	  "the own address of node 'gw2' on port 'lan' (line 4)" },
-	{ 7, "  wan: { vips: [10.2.0.1/24], vrid: 9 }", "7:31", "without mac: virtual" },
+	{ 7, "  wan: { vips: [10.2.0.1/24], vrid: 9 }", "7:31", "with mac: real" },
 	{ 7, "  wan: { vips: [10.2.0.1/24], vrid: 0 }", "7:37", "from 1 to 255, not 0" },
 	{ 7, "  wan: { wips: [10.2.0.1/24] }", "7:10", "did you mean 'vips'?" },
 	{ 8, "  ha:  { heartbeat: true }\n  tpatt: {}\n  kth00v: {}", "10:3",
