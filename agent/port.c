@@ -313,16 +313,21 @@ void hg_port_slow_tick(struct hg_agent *agent)
 	}
 }
 
+/* Both nodes hear crossed frames, whoever is crossed. The one that serves, or did so last,
+ * served well before, and may go on. */
+static bool is_proven(const struct hg_agent *agent)
+{
+	return agent->elect.state == HG_EL_ACTIVE || agent->elect.state == HG_EL_RELEASING ||
+	       hg_epoch_node(agent->elect.epoch_seen) == agent->self->id;
+}
+
 void hg_port_judge(struct hg_agent *agent)
 {
 	struct hg_health_port list[HG_SLOTS_MAX];
 	struct hg_health_facts facts = { .count = agent->port_count, .port = list };
 	struct hg_elect_event ev = { .type = HG_EV_HEALTH };
 	bool is_heard = hg_peer_is_heard(agent);
-	/* Both nodes hear crossed frames, whoever is crossed. The one that serves served
-	 * well before, and stays. */
-	bool is_holder = agent->elect.state == HG_EL_ACTIVE ||
-			 agent->elect.state == HG_EL_RELEASING;
+	bool is_trusted = is_proven(agent);
 	bool is_merged = hg_wiring_is_merged(agent);
 
 	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
@@ -335,7 +340,7 @@ void hg_port_judge(struct hg_agent *agent)
 			.is_attached = port->is_attached,
 			.is_heartbeat = port->cluster->is_heartbeat,
 			.is_peer_heard = hg_port_is_peer_heard(agent, slot),
-			.has_wiring_fault = !is_holder && !is_merged &&
+			.has_wiring_fault = !is_trusted && !is_merged &&
 					    hg_wiring_is_miswired(agent, slot),
 			.is_misbound = port->is_misbound || hg_wiring_is_misbound(agent, slot),
 		};

@@ -106,9 +106,10 @@ class Lab:
 
     def flush_foreign_addresses(self, gateway, segment):
         """Takes all addresses off a NIC that are not the gateway's own (VIPs)."""
-        nic = NICS[segment]
-        shown = json.loads(self.run(gateway.name, "ip", "-json", "address", "show", "dev",
-                                    nic).stdout)
+        shown = [link for link in json.loads(self.run(gateway.name, "ip", "-json", "address",
+                                                      "show").stdout)
+                 if link.get("address") == gateway.mac(segment)]  # whatever it is called now
+        nic = shown[0]["ifname"] if shown else NICS[segment]
         own = {gateway.address(segment)} | ({gateway.address6(segment)} if segment != "ha"
                                             else set())
         lines = [f"address del {a['local']}/{a['prefixlen']} dev {nic}"

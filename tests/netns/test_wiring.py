@@ -22,7 +22,8 @@ def port(agent, name):
 
 
 def fault(agent, name):
-    return port(agent, name)["fault"] or ""
+    return next((p["fault"] for p in agent.status().get("ports", ()) if p["name"] == name),
+                None) or ""
 
 
 def wait_fault(agent, name, *words, timeout=10):
