@@ -24,7 +24,7 @@ PYTEST     ?= $(PYTHON) -m pytest -q -p no:cacheprovider
 PKGS       := libbpf libfyaml libsystemd libmnl libsodium jansson smartcols libcap libseccomp
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS_LOAD  := $(shell pkg-config --libs libbpf libmnl libelf zlib 2>/dev/null)
-LIBS_AGENT := $(shell pkg-config --libs libfyaml libsystemd libmnl libsodium jansson libcap libseccomp 2>/dev/null)
+LIBS_AGENT := $(shell pkg-config --libs libfyaml libsystemd libmnl libsodium jansson libcap libseccomp 2>/dev/null) -lm
 LIBS_STORE := $(shell pkg-config --libs libgit2 zlib 2>/dev/null)
 LIBS_TOOLS := $(shell pkg-config --libs jansson smartcols 2>/dev/null)
 

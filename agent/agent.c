@@ -246,6 +246,7 @@ static int on_slow(sd_event_source *source, uint64_t usec, void *context)
 	hg_peer_slow_tick(agent);
 	hg_vips_slow_tick(agent);
 	hg_filter_slow_tick(agent);
+	hg_flight_slow_tick(agent);
 	hg_load_slow_tick(agent);
 	hg_sync_slow_tick(agent);
 	hg_wiring_slow_tick(agent);

@@ -7,24 +7,105 @@
 
 #include "agent/recorder_json.h"
 
+#define HOUR_S 3600
+
 int hg_flight_new(struct hg_flight **ret)
 {
 	struct hg_flight *flight = calloc(1, sizeof(*flight));
 
 	if (!flight)
 		return -ENOMEM;
+	hg_cpu_open(&flight->cpu);
 	*ret = flight;
 	return 0;
 }
 
 void hg_flight_free(struct hg_flight *flight)
 {
+	if (flight)
+		hg_cpu_close(&flight->cpu);
 	free(flight);
 }
 
 void hg_flight_on_tick(struct hg_agent *agent, uint64_t due_usec)
 {
-	agent->flight->late = hg_time_since(hg_now(), (struct hg_time){ due_usec * 1000 });
+	struct hg_flight *flight = agent->flight;
+
+	flight->late = hg_time_since(hg_now(), (struct hg_time){ due_usec * 1000 });
+	if (!flight->interval.ns)
+		return; /* not before the first slow tick */
+	hg_timing_add(&flight->timing, HG_TIMING_LATE, flight->late.ns);
+	flight->is_late |= flight->late.ns > flight->interval.ns;
+}
+
+static void sample_cpu(struct hg_flight *flight, struct hg_time now)
+{
+	const struct hg_cpu_sample *last;
+	struct hg_cpu_sample *sample;
+
+	last = &flight->cpu_ring[(flight->cpu_count - 1) % HG_FLIGHT_CPU_SAMPLES];
+	sample = &flight->cpu_ring[flight->cpu_count % HG_FLIGHT_CPU_SAMPLES];
+	hg_cpu_read(&flight->cpu, now, sample);
+	if (flight->cpu_count && sample->steal_ns >= last->steal_ns)
+		hg_timing_add(&flight->timing, HG_TIMING_STEAL,
+			      (sample->steal_ns - last->steal_ns) / flight->cpu.cpus);
+	flight->cpu_count++;
+	flight->is_late = false;
+}
+
+static void sample_rtt(struct hg_agent *agent)
+{
+	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
+		uint64_t rtt = agent->maps.path[slot].rtt;
+
+		if (rtt && hg_port_is_peer_heard(agent, slot))
+			hg_timing_add(&agent->flight->timing, HG_TIMING_RTT, rtt);
+	}
+}
+
+void hg_flight_slow_tick(struct hg_agent *agent)
+{
+	struct hg_flight *flight = agent->flight;
+	struct hg_span interval = agent->setup->cluster.interval;
+	struct hg_time now = hg_now();
+
+	if (flight->interval.ns != interval.ns) {
+		flight->interval = interval;
+		hg_timing_reset(&flight->timing, now);
+		hg_timing_look(&flight->timing, agent->maps.gap);
+	}
+	if (hg_time_before(now, flight->timing.second)) {
+		if (flight->is_late)
+			sample_cpu(flight, now);
+		return;
+	}
+	hg_timing_look(&flight->timing, agent->maps.gap);
+	sample_rtt(agent);
+	sample_cpu(flight, now);
+	hg_timing_turn(&flight->timing, now);
+}
+
+static json_t *json_ms(uint64_t ns)
+{
+	return json_real((double)(ns / 10000) / 100);
+}
+
+json_t *hg_flight_status(const struct hg_agent *agent)
+{
+	const struct hg_timing *timing = &agent->flight->timing;
+	struct hg_span lease = agent->setup->cluster.lease;
+	bool is_holder = agent->elect.state == HG_EL_ACTIVE ||
+			 agent->elect.state == HG_EL_RELEASING;
+	uint64_t gap = hg_timing_longest(timing, is_holder ? HG_TIMING_GRANT : HG_TIMING_REQUEST);
+	uint64_t seconds = hg_time_since(timing->second, timing->began).ns / 1000000000;
+
+	return json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:I}", "interval_ms",
+			 json_ms(agent->setup->cluster.interval.ns), "lease_ms", json_ms(lease.ns),
+			 "gaps_of", is_holder ? "grants" : "requests", "longest_gap_ms",
+			 gap ? json_ms(gap) : json_null(), "least_left_ms",
+			 gap ? json_ms(gap < lease.ns ? lease.ns - gap : 0) : json_null(),
+			 "agent_late_ms", json_ms(hg_timing_longest(timing, HG_TIMING_LATE)),
+			 "window_s", (json_int_t)(seconds < HOUR_S ? seconds : HOUR_S));
 }
 
 void hg_flight_before_step(struct hg_agent *agent)

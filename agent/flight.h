@@ -1,19 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the agent remembers of itself: the flight recorder round each step, and the
- * commands that read it. Part of the loop: nothing here blocks, makes text or takes
- * memory at record time; what reads the recorder runs in a task (task.h), on the child's
- * copy.
+ * What the agent remembers of itself: the flight recorder round each step, how well time
+ * was kept, and the commands that read both. Part of the loop: nothing here blocks,
+ * makes text or takes memory at record time; what reads it runs in a task (task.h), on the
+ * child's copy.
  */
 #ifndef HG_FLIGHT_H
 #define HG_FLIGHT_H
 
 #include "agent/agent.h"
+#include "agent/cpu.h"
 #include "agent/recorder.h"
+#include "agent/timing.h"
+
+#define HG_FLIGHT_CPU_SAMPLES 128 /* one a second, and one soon after a late tick */
 
 struct hg_flight {
 	struct hg_recorder recorder;
 	struct hg_span late; /* of the tick about to be stepped; 0: no tick */
+	struct hg_timing timing;
+	struct hg_span interval; /* that `timing` was observed with */
+	struct hg_cpu cpu;
+	uint64_t cpu_count; /* samples ever taken */
+	struct hg_cpu_sample cpu_ring[HG_FLIGHT_CPU_SAMPLES];
+	bool is_late; /* since the last sample: look at the CPU soon */
 };
 
 /* -ENOMEM. Before memory is locked. */
@@ -27,6 +37,15 @@ void hg_flight_on_tick(struct hg_agent *agent, uint64_t due_usec);
 void hg_flight_before_step(struct hg_agent *agent);
 void hg_flight_after_step(struct hg_agent *agent, const struct hg_elect_event *ev,
 			  const struct hg_actions *actions);
+
+/* Ten times a second: samples that are due. */
+void hg_flight_slow_tick(struct hg_agent *agent);
+
+/* `timers` in the status; a new reference. */
+json_t *hg_flight_status(const struct hg_agent *agent);
+
+/* timers.c */
+void hg_timers_on_ask(void *context, struct hg_control_request *req, json_t *arguments);
 
 /* `events` with "steps": a line each (recorder_json.h). */
 void hg_flight_on_steps(struct hg_agent *agent, struct hg_control_request *req, json_t *arguments);

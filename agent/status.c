@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "flight.h"
 
 static const char *const role_names[HG_ROLES] = {
 	[HG_ROLE_OFF] = "off",		 [HG_ROLE_BLANK] = "blank",
@@ -279,6 +280,7 @@ json_t *hg_status_json(struct hg_agent *agent)
 	json_object_set_new(status, "faults", json_faults(agent));
 	json_object_set_new(status, "warnings", hg_filter_warnings(agent));
 	json_object_set_new(status, "filter", hg_filter_status(agent));
+	json_object_set_new(status, "timers", hg_flight_status(agent));
 	json_object_set_new(status, "sync", hg_sync_json(agent));
 	json_object_set_new(status, "counters", json_counters(agent, -1, false));
 	return status;

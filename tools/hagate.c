@@ -21,6 +21,7 @@ enum {
 	OPT_LIMIT = 'n',
 	OPT_STEPS = 'S',
 	OPT_TEST_MAC = 'm',
+	OPT_RATE = 'R',
 };
 
 static const struct argp_option json_options[] = {
@@ -51,6 +52,11 @@ static const struct argp_option block_options[] = {
 };
 static const struct argp_option blocked_options[] = {
 	{ "limit", OPT_LIMIT, "N", 0, "At most N entries (1000)", 0 },
+	{ "json", OPT_JSON, NULL, 0, "JSON: indented on a terminal, else one line", 0 },
+	{ 0 },
+};
+static const struct argp_option timers_options[] = {
+	{ "false-takeovers", OPT_RATE, "N/UNIT", 0, "To be allowed: 1/year, 2/month, ...", 0 },
 	{ "json", OPT_JSON, NULL, 0, "JSON: indented on a terminal, else one line", 0 },
 	{ 0 },
 };
@@ -97,6 +103,8 @@ static const struct command commands[] = {
 	{ "filter", NULL, "COMMAND", no_options, "The packet filter: rules and blocklist." },
 	{ "events", hg_events_run, NULL, events_options,
 	  "Show what happened and why, the oldest first." },
+	{ "timers", hg_timers_run, NULL, timers_options,
+	  "Tell how close leases came to lapse, and recommend interval and lease." },
 	{ "keygen", hg_keygen_run, "FILE", no_options,
 	  "Make a cluster key. A file that exists is left alone." },
 	{ "init", hg_init_run, NULL, init_options,
@@ -148,6 +156,9 @@ static error_t parse_command_option(int key, char *arg, struct argp_state *state
 		return 0;
 	case OPT_FOLLOW:
 		line->tool.is_follow = true;
+		return 0;
+	case OPT_RATE:
+		line->tool.rate = arg;
 		return 0;
 	case OPT_STEPS:
 		line->tool.is_steps = true;

@@ -19,6 +19,7 @@ struct hg_tool {
 	const char *dir; /* init: --dir DIR */
 	const char *argument; /* the one argument, NULL when none is given */
 	const char *ttl, *source, *file, *limit; /* filter block, filter blocked */
+	const char *rate; /* timers */
 	bool is_json;
 	bool is_follow, is_steps; /* events */
 	bool is_mac_test; /* ports --test-mac */
@@ -33,6 +34,7 @@ int hg_operate_handover(const struct hg_tool *tool);
 int hg_operate_maintenance(const struct hg_tool *tool);
 int hg_operate_reload(const struct hg_tool *tool);
 int hg_operate_version(const struct hg_tool *tool);
+int hg_timers_run(const struct hg_tool *tool);
 int hg_keygen_run(const struct hg_tool *tool);
 int hg_init_run(const struct hg_tool *tool);
 int hg_filter_show(const struct hg_tool *tool);

@@ -29,6 +29,7 @@
  * filter-unblock "address"              {"ok":true,"text":...}
  * filter-blocked "limit":n              {"ok":true,"blocked":[...],"total":n}
  * filter-trace  "packet":text           {"ok":true,"trace":{...}}
+ * timers        "per_year":x            {"ok":true,"timers":{...}}
  * version                               {"ok":true,"version":...}
  */
 #ifndef HAGATE_CONTROL_H
