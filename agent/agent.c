@@ -214,7 +214,7 @@ static int on_netlink(sd_event_source *source, int fd, uint32_t revents, void *c
 static int on_deadline(sd_event_source *source, uint64_t usec, void *context)
 {
 	(void)source;
-	hg_flight_on_tick(context, usec);
+	(void)usec;
 	hg_elector_event(context, HG_EV_TICK);
 	return 0;
 }

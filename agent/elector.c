@@ -204,6 +204,7 @@ static void set_deadline(struct hg_agent *agent)
 	struct hg_time deadline = hg_elect_deadline(&agent->elect, &agent->obs);
 	uint64_t usec = deadline.ns == UINT64_MAX ? UINT64_MAX : (deadline.ns + 999) / 1000;
 
+	agent->flight->due = deadline;
 	sd_event_source_set_time(agent->deadline, usec);
 	sd_event_source_set_enabled(agent->deadline, SD_EVENT_ON);
 }
@@ -220,7 +221,7 @@ void hg_elector_step(struct hg_agent *agent, struct hg_elect_event *ev)
 		agent->alone_since = agent->elect.is_alone && agent->elect.state == HG_EL_ACTIVE
 					     ? agent->elect.alone_since
 					     : (struct hg_time){ 0 };
-		hg_flight_before_step(agent);
+		hg_flight_before_step(agent, ev->now);
 		hg_elect_step(&agent->elect, ev, &actions);
 		hg_flight_after_step(agent, ev, &actions);
 		for (unsigned int i = 0; i < actions.count; i++)

@@ -27,17 +27,6 @@ void hg_flight_free(struct hg_flight *flight)
 	free(flight);
 }
 
-void hg_flight_on_tick(struct hg_agent *agent, uint64_t due_usec)
-{
-	struct hg_flight *flight = agent->flight;
-
-	flight->late = hg_time_since(hg_now(), (struct hg_time){ due_usec * 1000 });
-	if (!flight->interval.ns)
-		return; /* not before the first slow tick */
-	hg_timing_add(&flight->timing, HG_TIMING_LATE, flight->late.ns);
-	flight->is_late |= flight->late.ns > flight->interval.ns;
-}
-
 static void sample_cpu(struct hg_flight *flight, struct hg_time now)
 {
 	const struct hg_cpu_sample *last;
@@ -108,9 +97,22 @@ json_t *hg_flight_status(const struct hg_agent *agent)
 			 "window_s", (json_int_t)(seconds < HOUR_S ? seconds : HOUR_S));
 }
 
-void hg_flight_before_step(struct hg_agent *agent)
+/* Whatever wakes the agent first after a pause, a frame or the timer: what was due before
+ * is late. */
+void hg_flight_before_step(struct hg_agent *agent, struct hg_time now)
 {
-	hg_recorder_begin(&agent->flight->recorder, &agent->elect);
+	struct hg_flight *flight = agent->flight;
+
+	hg_recorder_begin(&flight->recorder, &agent->elect);
+	flight->late.ns = 0;
+	if (!flight->due.ns || hg_time_before(now, flight->due))
+		return;
+	flight->late = hg_time_since(now, flight->due);
+	flight->due.ns = 0; /* told once */
+	if (!flight->interval.ns)
+		return; /* not before the first slow tick */
+	hg_timing_add(&flight->timing, HG_TIMING_LATE, flight->late.ns);
+	flight->is_late |= flight->late.ns > flight->interval.ns;
 }
 
 void hg_flight_after_step(struct hg_agent *agent, const struct hg_elect_event *ev,
@@ -119,7 +121,6 @@ void hg_flight_after_step(struct hg_agent *agent, const struct hg_elect_event *e
 	struct hg_flight *flight = agent->flight;
 
 	hg_recorder_end(&flight->recorder, &agent->elect, ev, actions, flight->late);
-	flight->late.ns = 0;
 }
 
 /* In a task. The client may leave at any line. */

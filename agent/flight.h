@@ -17,7 +17,8 @@
 
 struct hg_flight {
 	struct hg_recorder recorder;
-	struct hg_span late; /* of the tick about to be stepped; 0: no tick */
+	struct hg_time due; /* when a step is due at the latest; elector.c */
+	struct hg_span late; /* of the step under way */
 	struct hg_timing timing;
 	struct hg_span interval; /* that `timing` was observed with */
 	struct hg_cpu cpu;
@@ -30,11 +31,8 @@ struct hg_flight {
 int hg_flight_new(struct hg_flight **ret);
 void hg_flight_free(struct hg_flight *flight);
 
-/* The election's timer ran: it was due at `due_usec` (CLOCK_BOOTTIME). */
-void hg_flight_on_tick(struct hg_agent *agent, uint64_t due_usec);
-
 /* Round hg_elect_step(). */
-void hg_flight_before_step(struct hg_agent *agent);
+void hg_flight_before_step(struct hg_agent *agent, struct hg_time now);
 void hg_flight_after_step(struct hg_agent *agent, const struct hg_elect_event *ev,
 			  const struct hg_actions *actions);
 

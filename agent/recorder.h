@@ -22,7 +22,7 @@
 
 struct hg_record {
 	struct hg_elect_event event; /* what went in */
-	struct hg_span late; /* a tick: how long after it was due; else 0 */
+	struct hg_span late; /* so long after a step was due; 0: was not due yet */
 	enum hg_elect_state from; /* before the step */
 	enum hg_elect_state state; /* after it */
 	enum hg_why why; /* of its transition; NONE: it made none */

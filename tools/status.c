@@ -173,6 +173,28 @@ static void put_lease(struct view *view)
 	put(view, HG_TEXT_PLAIN, 2, line);
 }
 
+/* How close leases came to lapse, in the last hour or since the agent started. */
+static void put_timers(struct view *view)
+{
+	const json_t *timers = json_object_get(view->status, "timers");
+	double lease_ms = hg_text_number(timers, "lease_ms", 0);
+	double left_ms = hg_text_number(timers, "least_left_ms", -1);
+	double window_s = hg_text_number(timers, "window_s", 0);
+	bool is_holder = strcmp(hg_text_string(timers, "gaps_of", ""), "grants") == 0;
+	bool is_tight = left_ms < lease_ms / 4;
+	char line[256] = "timers ", span[40];
+
+	if (!view->peer || left_ms < 0)
+		return;
+	hg_text_duration(span, sizeof(span), window_s * 1000);
+	hg_text_add(line, sizeof(line), "lease %g ms, least left %s%.1f ms in the last %s",
+		    lease_ms, is_holder ? "" : "as heard here ", left_ms,
+		    window_s >= 3600 ? "hour" : span);
+	if (is_tight)
+		hg_text_add(line, sizeof(line), ": tight, see `hagate timers`");
+	put(view, is_tight ? HG_TEXT_YELLOW : HG_TEXT_PLAIN, 2, line);
+}
+
 /* Alone, and overlap of two nodes: both come from `isolation: continue`. */
 static void put_isolation(struct view *view)
 {
@@ -324,6 +346,7 @@ static void print_text(const struct hg_tool *tool, const json_t *status)
 	put_headline(&view);
 	put_peer(&view);
 	put_lease(&view);
+	put_timers(&view);
 	put_isolation(&view);
 	put_failover(&view);
 	put_vips(&view);
