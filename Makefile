@@ -26,6 +26,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS_LOAD  := $(shell pkg-config --libs libbpf libmnl libelf zlib 2>/dev/null)
 LIBS_AGENT := $(shell pkg-config --libs libfyaml libsystemd libmnl libsodium jansson libcap libseccomp 2>/dev/null) -lm
 LIBS_STORE := $(shell pkg-config --libs libgit2 zlib 2>/dev/null)
+LIBS_WITN  := $(shell pkg-config --libs libsystemd libsodium libcap libseccomp 2>/dev/null) -lpthread
 LIBS_TOOLS := $(shell pkg-config --libs jansson smartcols 2>/dev/null)
 
 WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum
@@ -58,8 +59,10 @@ STORE_OBJ := $(call obj,$(addprefix sync/,apply.c command.c files.c generation.c
 	     journal.c load.c make.c manifest.c measure.c pack.c paths.c plan.c relate.c scan.c stage.c steps.c \
 	     trial.c types.c view.c))
 TOOLS_OBJ := $(call obj,$(wildcard tools/*.c))
+WITN_OBJ  := $(call obj,$(filter-out witness/main.c,$(wildcard witness/*.c)))
+WITN_BASE := $(call obj,agent/keys.c agent/keyfile.c agent/log.c agent/core/session.c agent/core/witness.c)
 SKELS     := $(patsubst bpf/%.bpf.c,$(BUILD)/gen/%.skel.h,$(wildcard bpf/*.bpf.c))
-PROGRAMS  := $(addprefix $(BUILD)/bin/,hagated hagate hagate-load)
+PROGRAMS  := $(addprefix $(BUILD)/bin/,hagated hagate hagate-load hagate-witness)
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 UNIT_HELP := $(call obj,$(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)))
 SYNCTESTS := $(patsubst tests/sync/%.c,$(BUILD)/tests/sync/%,$(wildcard tests/sync/test_*.c))
@@ -102,6 +105,8 @@ $(BUILD)/bin/hagated: $(call obj,agent/main.c) $(AGENT_OBJ) $(WIRING_OBJ) $(LOAD
 $(BUILD)/bin/hagated: LIBS = $(LIBS_LOAD) $(LIBS_AGENT)
 $(BUILD)/bin/hagate-load: $(call obj,loader/hagate-load.c) $(LOAD_OBJ)
 $(BUILD)/bin/hagate-load: LIBS = $(LIBS_LOAD)
+$(BUILD)/bin/hagate-witness: $(call obj,witness/main.c) $(WITN_OBJ) $(WITN_BASE)
+$(BUILD)/bin/hagate-witness: LIBS = $(LIBS_WITN)
 $(BUILD)/bin/hagate: $(TOOLS_OBJ)
 $(BUILD)/bin/hagate: LIBS = $(LIBS_TOOLS)
 $(PROGRAMS):
@@ -135,7 +140,7 @@ verifier: all ## verifier instruction counts against docs/verifier.txt (root)
 	$(Q)tests/bpf/verifier.sh
 
 # --- tests --------------------------------------------------------------------
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELP) $(AGENT_OBJ) $(WIRING_OBJ) $(LOAD_OBJ) $(CORE_OBJ)
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELP) $(AGENT_OBJ) $(WIRING_OBJ) $(WITN_OBJ) $(LOAD_OBJ) $(CORE_OBJ)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) $(LIBS_AGENT) -lcmocka

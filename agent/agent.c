@@ -244,6 +244,7 @@ static int on_slow(sd_event_source *source, uint64_t usec, void *context)
 		agent->old_worker = 0;
 	hg_port_slow_tick(agent);
 	hg_peer_slow_tick(agent);
+	hg_ask_slow_tick(agent);
 	hg_vips_slow_tick(agent);
 	hg_filter_slow_tick(agent);
 	hg_flight_slow_tick(agent);
@@ -397,6 +398,7 @@ static int open_parts(struct hg_agent *agent)
 		return err;
 	hg_vips_sync_maps(agent);
 	hg_wiring_start(agent);
+	hg_ask_init(agent);
 	return add_sources(agent);
 }
 

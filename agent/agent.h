@@ -6,6 +6,7 @@
  *   agent.c     start, stop, the two timers (election deadline, slow tick)
  *   elector.c   observation -> hg_elect_step() -> actions
  *   peer.c      frames to and from the peer: HELLO, sessions, NEIGH
+ *   ask.c       the witness: questions out, answers in
  *   port.c      ports on their NICs: sockets, link state, health;  port_fault.c  in words
  *   wiring.c    what the NICs hang on, by a child with raw sockets (wiring_child.c, mac_test.c)
  *   mac.c       mac: auto: real or virtual, by port;  mac_status.c  in words
@@ -25,6 +26,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/announce.h"
+#include "agent/ask.h"
 #include "agent/control.h"
 #include "agent/core/elect.h"
 #include "agent/core/health.h"
@@ -106,6 +108,7 @@ struct hg_agent {
 	bool is_judged; /* no HELLO before: it would call this node unfit */
 	uint64_t hurried_at; /* last HELLO out of turn for a new session */
 	struct hg_key cluster_key, session_key[2];
+	struct hg_ask ask;
 	struct hg_agent_port port[HG_SLOTS_MAX];
 	unsigned int port_count;
 	struct hg_obs obs; /* last one stepped with */

@@ -89,6 +89,8 @@ struct hg_cluster_config {
 	unsigned int replicate_count;
 	struct hg_replicate *replicate; /* NULL: none */
 	bool is_default_accept; /* filter.default; the rules: struct hg_ruleset */
+	struct hg_ip witness; /* family 0: none */
+	uint16_t witness_port;
 	uint8_t hash[16]; /* of the meaning: equal on nodes with equal files */
 };
 

@@ -296,6 +296,7 @@ void hg_config_check_cluster(struct hg_diag *diag, const struct hg_cluster_build
 	check_ports(diag, build);
 	check_nodes(diag, build);
 	check_vips(diag, build);
+	hg_config_check_witness(diag, build);
 	check_heartbeats(diag, build);
 	hg_config_check_replicate(diag, build, node);
 	if (node)

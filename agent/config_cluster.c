@@ -83,6 +83,7 @@ static const struct hg_schema_key cluster_keys[] = {
 	{ "failsafe", HG_SCHEMA_LIST, .each = on_failsafe, .example = "[22]" },
 	{ "replicate", HG_SCHEMA_LIST, .each = hg_config_read_replicate,
 	  .example = "[/etc/nftables.conf]" },
+	{ "witness", HG_SCHEMA_VALUE, .each = hg_config_read_witness },
 	{ "filter", HG_SCHEMA_VALUE, .each = on_filter },
 	{ 0 },
 };

@@ -46,6 +46,11 @@ void hg_config_read_replicate(struct hg_diag *diag, const struct hg_yaml_node *k
 void hg_config_check_replicate(struct hg_diag *diag, const struct hg_cluster_build *build,
 			       const struct hg_node_config *node);
 
+/* The value of `witness`; the target is the build. */
+void hg_config_read_witness(struct hg_diag *diag, const struct hg_yaml_node *key,
+			    const struct hg_yaml_node *value, void *target);
+void hg_config_check_witness(struct hg_diag *diag, const struct hg_cluster_build *build);
+
 /* What cannot be seen by looking at one value. `node` may be NULL. */
 void hg_config_check_cluster(struct hg_diag *diag, const struct hg_cluster_build *build,
 			     const struct hg_node_config *node);

@@ -184,6 +184,7 @@ void hg_config_hash(const struct hg_cluster_config *c, const struct hg_ruleset *
 {
 	unsigned int order[HG_SLOTS_MAX] = { 0 };
 	crypto_generichash_state state;
+	char text[HG_IP_TEXT];
 
 	sort_ports(c, order);
 	crypto_generichash_init(&state, NULL, 0, 16);
@@ -193,6 +194,8 @@ void hg_config_hash(const struct hg_cluster_config *c, const struct hg_ruleset *
 	add(&state, "failback %d %" PRIu64 "\n", c->is_failback, c->failback_delay.ns);
 	add(&state, "udp %u routed %d default %d\n", c->heartbeat_port, c->is_routed,
 	    c->is_default_accept);
+	if (c->witness.family)
+		add(&state, "witness %s %u\n", hg_ip_text(&c->witness, text), c->witness_port);
 	add_ports(&state, c, order);
 	add_nodes(&state, c, order);
 	add_failsafe(&state, c);

@@ -54,6 +54,7 @@ void hg_elector_config(const struct hg_agent *agent, struct hg_elect_config *ret
 		.mode = agent->setup->mode,
 		.isolation = cluster->isolation,
 		.has_peer = agent->peer != NULL,
+		.has_witness = cluster->witness.family != 0,
 		.is_failback = cluster->is_failback,
 		.failback_delay = cluster->failback_delay,
 		.interval = cluster->interval,
@@ -187,7 +188,8 @@ static void act(struct hg_agent *agent, const struct hg_action *action)
 		hg_peer_send_hello(agent);
 		break;
 	case HG_ACT_SEND_WITNESS:
-		break; /* no configuration names a witness yet */
+		hg_ask_send(agent, action->ask.epoch, action->ask.lease);
+		break;
 	case HG_ACT_TRANSITION:
 		on_transition(agent, action);
 		break;

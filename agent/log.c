@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See log.h. A pipe or socket that polls writable takes a line below PIPE_BUF whole. */
+#include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -42,8 +43,8 @@ static int put_head(char *line, size_t size, enum hg_log_level level)
 		return snprintf(line, size, "<%d>%s", level, words[level]);
 	clock_gettime(CLOCK_REALTIME, &now);
 	localtime_r(&now.tv_sec, &tm);
-	return snprintf(line, size, "%02d:%02d:%02d.%06ld hagated: %s", tm.tm_hour, tm.tm_min,
-			tm.tm_sec, now.tv_nsec / 1000, words[level]);
+	return snprintf(line, size, "%02d:%02d:%02d.%06ld %s: %s", tm.tm_hour, tm.tm_min, tm.tm_sec,
+			now.tv_nsec / 1000, program_invocation_short_name, words[level]);
 }
 
 void hg_log(enum hg_log_level level, const char *format, ...)

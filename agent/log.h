@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The log of hagated: one line per event to stderr, with syslog priorities when
+ * The log of a daemon: one line per event to stderr, with syslog priorities when
  * the journal reads it (sd-daemon(3)). Never blocks: a line that stderr cannot
  * take at once is dropped and counted, and the count is logged later.
  */

@@ -96,6 +96,7 @@ static void adopt(struct hg_agent *agent, struct hg_setup *next)
 	hg_vips_sync_maps(agent);
 	hg_setup_free(old);
 	hg_sync_init(agent);
+	hg_ask_init(agent);
 	if (is_joining)
 		hg_port_judge(agent);
 	hg_elector_event(agent, HG_EV_CONFIG);

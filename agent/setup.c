@@ -46,6 +46,9 @@ void hg_setup_config(const struct hg_node_config *node, const struct hg_cluster_
 	memcpy(ret->failsafe_ports, cluster->failsafe, sizeof(ret->failsafe_ports));
 	ret->min_ttl = cluster->is_routed ? 1 : HG_WIRE_TTL;
 	ret->is_virtual = cluster->mac != HG_MAC_REAL /* auto: port by port */;
+	memcpy(ret->witness, cluster->witness.addr, sizeof(ret->witness));
+	ret->witness_family = cluster->witness.family;
+	ret->witness_port = cluster->witness_port;
 	for (unsigned int i = 0; i < cluster->node_count; i++) {
 		if (!strcmp(cluster->node[i].name, node->node))
 			ret->node = cluster->node[i].id;

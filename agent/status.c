@@ -214,8 +214,8 @@ static json_t *json_vips(struct hg_agent *agent)
 static json_t *json_faults(struct hg_agent *agent)
 {
 	json_t *array = json_array();
-	const char *const general[] = { agent->peer_fault, agent->config_fault, agent->store_fault,
-					agent->sync.fault };
+	const char *const general[] = { agent->peer_fault, agent->ask.fault, agent->config_fault,
+					agent->store_fault, agent->sync.fault };
 
 	for (unsigned int i = 0; i < sizeof(general) / sizeof(general[0]); i++)
 		if (*general[i])
@@ -272,6 +272,7 @@ json_t *hg_status_json(struct hg_agent *agent)
 			    json_string(agent->setup->cluster.isolation == HG_ISOLATION_STOP
 						? "stop"
 						: "continue"));
+	json_object_set_new(status, "witness", hg_ask_status(agent));
 	json_object_set_new(status, "alone_ms",
 			    elect->is_alone && is_serving
 				    ? json_integer((now - elect->alone_since.ns) / 1000000)

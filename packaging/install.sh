@@ -25,16 +25,18 @@ put() {
 	fi
 }
 
-# The unit runs the hagated that is installed here.
-put_unit() {
+# The units run what is installed here.
+put_units() {
 	work=$(mktemp -d)
-	sed "s#@sbindir@#$sbindir#g" "$here/hagated.service" >"$work/hagated.service"
-	put 644 "$work/hagated.service" "$unitdir/hagated.service"
+	for unit in hagated hagate-witness; do
+		sed "s#@sbindir@#$sbindir#g" "$here/$unit.service" >"$work/$unit.service"
+		put 644 "$work/$unit.service" "$unitdir/$unit.service"
+	done
 }
 
 put_completions() {
 	put 644 "$here/hagate.bash-completion" "$compdir/hagate"
-	for name in hagated hagate-load; do
+	for name in hagated hagate-load hagate-witness; do
 		if [ "$action" = install ]; then
 			ln -sfn hagate "$destdir$compdir/$name"
 			echo "  $destdir$compdir/$name"
@@ -79,8 +81,9 @@ fi
 
 put 755 "$build/bin/hagated" "$sbindir/hagated"
 put 755 "$build/bin/hagate-load" "$sbindir/hagate-load"
+put 755 "$build/bin/hagate-witness" "$sbindir/hagate-witness"
 put 755 "$build/bin/hagate" "$bindir/hagate"
-put_unit
+put_units
 put_completions
 put_manuals
 [ "$action" = uninstall ] || tell_next

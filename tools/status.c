@@ -168,7 +168,7 @@ static void put_lease(struct view *view)
 		hg_text_add(line, sizeof(line), ", health %.0f", health);
 	if (*mac)
 		hg_text_add(line, sizeof(line), ", mac %s", mac);
-	if (*isolation)
+	if (*isolation && !json_is_object(json_object_get(view->status, "witness")))
 		hg_text_add(line, sizeof(line), ", isolation %s", isolation);
 	put(view, HG_TEXT_PLAIN, 2, line);
 }
@@ -204,10 +204,14 @@ static void put_isolation(struct view *view)
 
 	if (alone_ms > 0) {
 		hg_text_duration(span, sizeof(span), alone_ms);
-		hg_text_add(line, sizeof(line),
-			    "for %s this node renews its own lease; if the peer lives on the other "
-			    "side of the cut, both serve",
-			    span);
+		if (json_is_object(json_object_get(view->status, "witness")))
+			hg_text_add(line, sizeof(line),
+				    "for %s this node serves by the witness's grants", span);
+		else
+			hg_text_add(line, sizeof(line),
+				    "for %s this node renews its own lease; if the peer lives on "
+				    "the other side of the cut, both serve",
+				    span);
 		put(view, HG_TEXT_YELLOW, 2, line);
 	}
 	if (overlap_ms > 0) {
@@ -216,6 +220,29 @@ static void put_isolation(struct view *view)
 			 span);
 		put(view, HG_TEXT_YELLOW, 1, line);
 	}
+}
+
+static void put_witness(struct view *view)
+{
+	const json_t *witness = json_object_get(view->status, "witness");
+	bool is_reachable = hg_text_is_true(witness, "reachable");
+	const char *answer = hg_text_string(witness, "answer", "");
+	double rtt_us = hg_text_number(witness, "rtt_us", 0);
+	double age_ms = hg_text_number(witness, "answer_age_ms", -1);
+	char line[512] = "third  ", age[40];
+
+	if (!json_is_object(witness))
+		return;
+	hg_text_add(line, sizeof(line), "witness %s%s", hg_text_string(witness, "address", "?"),
+		    is_reachable ? "" : " DOES NOT ANSWER");
+	if (rtt_us > 0)
+		hg_text_add(line, sizeof(line), ", RTT %.2f ms", rtt_us / 1000);
+	hg_text_duration(age, sizeof(age), age_ms);
+	if (*answer && age_ms >= 0)
+		hg_text_add(line, sizeof(line), ", last asked %s ago: %s", age, answer);
+	else
+		hg_text_add(line, sizeof(line), ", not asked yet");
+	put(view, is_reachable ? HG_TEXT_PLAIN : HG_TEXT_YELLOW, 1, line);
 }
 
 static void put_failover(struct view *view)
@@ -348,6 +375,7 @@ static void print_text(const struct hg_tool *tool, const json_t *status)
 	put_lease(&view);
 	put_timers(&view);
 	put_isolation(&view);
+	put_witness(&view);
 	put_failover(&view);
 	put_vips(&view);
 	put_blank(&view);

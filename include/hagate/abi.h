@@ -172,6 +172,11 @@ struct hg_config {
 	__u8 min_ttl; /* 255, or 1 on routed heartbeat paths */
 	__u8 is_virtual; /* mac: virtual */
 	__u8 peers[HG_PEERS_MAX]; /* node ids by peer index, 0: unused */
+	__u8 witness[16] __attribute__((
+		aligned(4))); /* address, network order; IPv4 in the first four octets */
+	__u8 witness_family; /* 4, 6; 0: none */
+	__u8 pad;
+	__u16 witness_port; /* host byte order */
 };
 
 static inline int hg_state_serves(const volatile struct hg_state *state, __u64 now)

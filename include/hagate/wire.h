@@ -15,6 +15,16 @@
  *   HELLO    agent -> agent                who, state, nonces, health, load;
  *                                          stamp = seq of the receiver's last HELLO heard
  *   NEIGH    holder's agent -> standby     neighbours to keep warm
+ *
+ * With a witness (node id 0) agents speak over a socket of their own, of any TTL:
+ *
+ *   HELLO    agent <-> witness             nonces, names; stamp as above
+ *   REQUEST  agent -> witness              "grant me epoch"  stamp = own clock t_h,
+ *                                          echo = length of the lease, us
+ *   GRANT    witness -> agent              stamp = t_h echoed, echo = lease granted, us
+ *   REFUSE   witness -> agent              stamp echoed, epoch = highest granted, flags =
+ *                                          why (enum hg_witness_verdict), echo = ask again
+ *                                          after, us
  */
 #ifndef HAGATE_WIRE_H
 #define HAGATE_WIRE_H
@@ -37,8 +47,12 @@ enum hg_wire_type {
 	HG_WIRE_TYPES = 8, /* bound for arrays indexed by type */
 };
 
+#define HG_WIRE_WITNESS 0 /* as sender and receiver: no node has this id */
+#define HG_WIRE_REFUSE 8 /* a type that only witnesses send: no XDP takes it */
+
 /* struct hg_wire_head.flags */
 #define HG_WIRE_F_BOUNCED 0x01 /* REQUEST made by XDP from a PROBE: echo is valid */
+#define HG_WIRE_F_FORGETFUL 0x02 /* GRANT of a witness that cannot write its state */
 
 struct hg_wire_head {
 	__be16 magic;

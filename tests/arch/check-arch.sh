@@ -29,6 +29,11 @@ agent_libs='(systemd/sd-[a-z]+|libmnl/libmnl|sodium|jansson|libfyaml|sys/capabil
 sync_libs='(git2(/[a-z/_]+)?|zlib)\.h'
 tools_libs='(jansson|libsmartcols|libsmartcols/libsmartcols)\.h'
 
+witness_libs='(systemd/sd-daemon|sodium|sys/capability|seccomp)\.h'
+
+# Of agent/, what stands on nothing of it: keys and the log, which the witness shares.
+leaves='(keyfile|keys|log)\.h'
+
 # Headers of bpf/ that need no map and no helper: the agent runs the same lines.
 native='bpf/(siphash|lease)\.h'
 
@@ -38,7 +43,7 @@ keys='agent/(keys|keyfile)\.h'
 # The floor of a folder; those below agent/ belong to it, but for the core.
 floor_of() {
 	case $1 in
-	include/hagate | bpf | agent/core | loader | wiring | agent | sync | tools) floor=$1 ;;
+	include/hagate | bpf | agent/core | loader | wiring | agent | sync | tools | witness) floor=$1 ;;
 	agent/core/*) floor='' ;;
 	agent/*) floor=agent ;;
 	*) floor='' ;;
@@ -56,6 +61,7 @@ own_of() {
 	agent) own="(include/hagate|loader|wiring)/[^/]+|agent/.+|$native" ;;
 	sync) own='(include/hagate|sync)/[^/]+' ;;
 	tools) own="(include/hagate|wiring|tools)/[^/]+|$keys" ;;
+	witness) own="(include/hagate|witness|agent/core)/[^/]+|agent/$leaves|$native" ;;
 	esac
 }
 
@@ -69,6 +75,7 @@ system_of() {
 	agent) system="$libc|$uapi|$agent_libs" ;;
 	sync) system="$libc|$uapi|$sync_libs" ;;
 	tools) system="$libc|$uapi|$tools_libs" ;;
+	witness) system="$libc|$uapi|$witness_libs" ;;
 	esac
 }
 
@@ -133,7 +140,7 @@ check_includes() {
 	local files file line text last=''
 
 	cd "$ROOT"
-	mapfile -t files < <(find include bpf agent loader wiring sync tools -name '*.[ch]' 2>/dev/null | sort)
+	mapfile -t files < <(find include bpf agent loader wiring sync tools witness -name '*.[ch]' 2>/dev/null | sort)
 	if ((${#files[@]} == 0)); then
 		fault "no source found below $ROOT"
 		return

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tests/arch/check-arch.sh"
-FOLDERS = ("include", "bpf", "agent", "loader", "wiring", "sync", "tools")
+FOLDERS = ("include", "bpf", "agent", "loader", "wiring", "sync", "tools", "witness")
 
 
 def check(what, root, build="build"):
@@ -70,6 +70,12 @@ REFUSED = [
     ("tools", '"loader/nic.h"', "tools/ may not include loader/nic.h"),
     ("tools", '"bpf/siphash.h"', "tools/ may not include bpf/siphash.h"),
     ("tools", "<sodium.h>", "tools/ may not include <sodium.h>"),
+    ("witness", '"agent/agent.h"', "witness/ may not include agent/agent.h"),
+    ("witness", '"agent/config.h"', "witness/ may not include agent/config.h"),
+    ("witness", '"loader/nic.h"', "witness/ may not include loader/nic.h"),
+    ("witness", '"bpf/maps.h"', "witness/ may not include bpf/maps.h"),
+    ("witness", "<bpf/libbpf.h>", "witness/ may not include <bpf/libbpf.h>"),
+    ("agent", '"witness/serve.h"', "agent/ may not include witness/serve.h"),
     ("tools", "SECRET_HEADER", "cannot tell what is included"),
     ("agent/core/deep", "<stdint.h>", "agent/core/deep/ has no floor"),
     ("bpf/deep", "<linux/types.h>", "bpf/deep/ has no floor"),

@@ -56,7 +56,7 @@ static void test_holder_asks_from_half_its_lease(void **context)
 	assert_true(rig.el.is_alone);
 	rig.is_granted = true;
 	rig_run(&rig, 1140);
-	rig_expect(&rig, "1136.000 active>active:rejoined\n");
+	rig_expect(&rig, "1136.000 announce active>active:rejoined\n");
 }
 
 /* Asked often enough that a lost frame costs nothing; nothing is renewed without it. */

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The witness: a third machine of the lab (srv, on the physical wan switch)."""
+import shutil
+
+from procs import BUILD, LabError, in_ns, wait_for
+from topology import GATEWAYS
+
+WITNESS_PORT = 4711  # the lab's cables take 4701 for heartbeats between the nodes
+
+
+class Witness:
+    """hagate-witness on `node`, with the keys of the lab's cluster (and others)."""
+
+    def __init__(self, lab, node="srv", family=4):
+        self.lab = lab
+        self.node = node
+        host = lab.host(node)
+        self.address = host.address if family == 4 else host.address6
+        self.setting = f'witness: "{self.address}:{WITNESS_PORT}"' if family == 4 else \
+            f'witness: "[{self.address}]:{WITNESS_PORT}"'
+        self.segment = host.segment
+        self.directory = lab.tmp / "witness"
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.keys = self.directory / "keys"
+        self.state = self.directory / "state"
+        self.keys.mkdir(parents=True)
+        self.state.mkdir()
+        self.log = self.directory / "log"
+        self.process = None
+        self.add_key("lab", lab.key)
+
+    def add_key(self, name, key):
+        path = self.keys / f"{name}.key"
+        path.touch(mode=0o600)
+        path.write_text(key + "\n")
+
+    def arguments(self, *more):
+        return ["--keys", self.keys, "--state", self.state, "--port", WITNESS_PORT, *more]
+
+    def start(self, *more, is_waiting=True):
+        """Starts it and waits until it grants (a first start is silent for 10 s)."""
+        program = BUILD / "bin" / "hagate-witness"
+        if not program.exists():
+            raise LabError(f"{program} is missing: run `make`")
+        count = self.log_text().count("grants from now on")
+        self.process = self.lab.processes.start(
+            in_ns(self.lab.ns(self.node), program, *self.arguments(*more)), log=self.log)
+        if is_waiting:
+            wait_for(lambda: self.log_text().count("grants from now on") > count, 15,
+                     "the witness to grant")
+        return self
+
+    def kill(self):
+        self.lab.processes.kill(self.process)
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(10)
+
+    def log_text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def block(self, *names):
+        """The network carries nothing between it and these gateways, either way."""
+        self.unblock()
+        lines = ["table inet lab {", " chain in { type filter hook input priority 0;"]
+        for name in names:
+            gateway = GATEWAYS[name]
+            lines += [f"  ip saddr {gateway.address(self.segment)} udp dport {WITNESS_PORT} drop",
+                      f"  ip6 saddr {gateway.address6(self.segment)} udp dport {WITNESS_PORT} drop"]
+        lines += [" }", "}"]
+        self.lab.run(self.node, "nft", "-f", "-", text_in="\n".join(lines) + "\n")
+
+    def unblock(self):
+        self.lab.run(self.node, "nft", "delete", "table", "inet", "lab", check=False)
