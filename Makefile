@@ -21,12 +21,13 @@ BPFTOOL    ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PYTHON     ?= /usr/bin/python3
 PYTEST     ?= $(PYTHON) -m pytest -q -p no:cacheprovider
 
-PKGS       := libbpf libfyaml libsystemd libmnl libsodium jansson smartcols libcap libseccomp
+PKGS       := libbpf libfyaml libsystemd libmnl libsodium jansson smartcols libcap libseccomp libgit2 gnutls
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS_LOAD  := $(shell pkg-config --libs libbpf libmnl libelf zlib 2>/dev/null)
 LIBS_AGENT := $(shell pkg-config --libs libfyaml libsystemd libmnl libsodium jansson libcap libseccomp 2>/dev/null) -lm
 LIBS_STORE := $(shell pkg-config --libs libgit2 zlib 2>/dev/null)
 LIBS_WITN  := $(shell pkg-config --libs libsystemd libsodium libcap libseccomp 2>/dev/null) -lpthread
+LIBS_SYNC  := $(shell pkg-config --libs libgit2 gnutls libsodium jansson libfyaml zlib 2>/dev/null)
 LIBS_TOOLS := $(shell pkg-config --libs jansson smartcols 2>/dev/null)
 
 WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum
@@ -61,8 +62,11 @@ STORE_OBJ := $(call obj,$(addprefix sync/,apply.c command.c files.c generation.c
 TOOLS_OBJ := $(call obj,$(wildcard tools/*.c))
 WITN_OBJ  := $(call obj,$(filter-out witness/main.c,$(wildcard witness/*.c)))
 WITN_BASE := $(call obj,agent/keys.c agent/keyfile.c agent/log.c agent/core/session.c agent/core/witness.c)
+TEACH_SRC := $(addprefix sync/,teach.c serve.c publish.c daemon.c listen.c requests.c children.c diff.c main_sync.c)
+SYNC_OBJ  := $(call obj,$(filter-out sync/main_learn.c,$(wildcard sync/*.c)))
+LEARN_OBJ := $(call obj,$(filter-out $(TEACH_SRC),$(wildcard sync/*.c)))
 SKELS     := $(patsubst bpf/%.bpf.c,$(BUILD)/gen/%.skel.h,$(wildcard bpf/*.bpf.c))
-PROGRAMS  := $(addprefix $(BUILD)/bin/,hagated hagate hagate-load hagate-witness)
+PROGRAMS  := $(addprefix $(BUILD)/bin/,hagated hagate hagate-load hagate-witness hagate-sync hagate-learn)
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 UNIT_HELP := $(call obj,$(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)))
 SYNCTESTS := $(patsubst tests/sync/%.c,$(BUILD)/tests/sync/%,$(wildcard tests/sync/test_*.c))
@@ -109,6 +113,14 @@ $(BUILD)/bin/hagate-witness: $(call obj,witness/main.c) $(WITN_OBJ) $(WITN_BASE)
 $(BUILD)/bin/hagate-witness: LIBS = $(LIBS_WITN)
 $(BUILD)/bin/hagate: $(TOOLS_OBJ)
 $(BUILD)/bin/hagate: LIBS = $(LIBS_TOOLS)
+# The configuration's readers, out of an archive: only what is called is linked.
+$(BUILD)/lib/agent.a: $(AGENT_OBJ) $(CORE_OBJ) $(LOAD_OBJ)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(BUILD)/bin/hagate-sync: $(SYNC_OBJ) $(BUILD)/lib/agent.a
+$(BUILD)/bin/hagate-learn: $(LEARN_OBJ) $(BUILD)/lib/agent.a
+$(BUILD)/bin/hagate-sync $(BUILD)/bin/hagate-learn: LIBS = -Wl,--gc-sections $(LIBS_SYNC)
+$(BUILD)/obj/sync/%.o: CFLAGS += -ffunction-sections -fdata-sections
 $(PROGRAMS):
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)

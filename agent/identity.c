@@ -64,6 +64,21 @@ bool hg_identity_head_parse(const char *text, uint8_t ret[HG_HEAD_LEN])
 	return strlen(text) == 2 * HG_HEAD_LEN && from_hex(text, HG_HEAD_LEN, ret);
 }
 
+bool hg_identity_uuid_parse(const char *text, uint8_t ret[HG_UUID_LEN])
+{
+	char hex[2 * HG_UUID_LEN + 1], again[HG_UUID_TEXT];
+	uint8_t uuid[HG_UUID_LEN];
+
+	if (strlen(text) != HG_UUID_TEXT - 1)
+		return false;
+	snprintf(hex, sizeof(hex), "%.8s%.4s%.4s%.4s%.12s", text, text + 9, text + 14, text + 19,
+		 text + 24);
+	if (!from_hex(hex, HG_UUID_LEN, uuid) || strcmp(hg_identity_uuid_text(uuid, again), text))
+		return false;
+	memcpy(ret, uuid, sizeof(uuid));
+	return true;
+}
+
 void hg_identity_make_uuid(uint8_t ret[HG_UUID_LEN])
 {
 	randombytes_buf(ret, HG_UUID_LEN);
@@ -86,16 +101,14 @@ static size_t format(const struct hg_identity *identity, char ret[TEXT_MAX])
 static int parse(const char *text, size_t length, struct hg_identity *ret)
 {
 	struct hg_identity found = { .generation = 0 };
-	char uuid[HG_UUID_TEXT], head[HG_HEAD_TEXT], hex[2 * HG_UUID_LEN + 1], again[TEXT_MAX];
+	char uuid[HG_UUID_TEXT], head[HG_HEAD_TEXT], again[TEXT_MAX];
 
 	if (sscanf(text, "hagate identity 1 %36s %20" SCNu64 " %40s ", uuid, &found.generation,
 		   head) != 3 ||
-	    strlen(uuid) != HG_UUID_TEXT - 1 || !hg_identity_head_parse(head, found.head))
+	    !hg_identity_uuid_parse(uuid, found.cluster) ||
+	    !hg_identity_head_parse(head, found.head))
 		return -EBADMSG;
-	snprintf(hex, sizeof(hex), "%.8s%.4s%.4s%.4s%.12s", uuid, uuid + 9, uuid + 14, uuid + 19,
-		 uuid + 24);
-	if (!from_hex(hex, HG_UUID_LEN, found.cluster) || format(&found, again) != length ||
-	    memcmp(text, again, length))
+	if (format(&found, again) != length || memcmp(text, again, length))
 		return -EBADMSG;
 	*ret = found;
 	return 0;

@@ -34,6 +34,8 @@ void hg_identity_make_uuid(uint8_t ret[HG_UUID_LEN]);
 
 const char *hg_identity_uuid_text(const uint8_t uuid[HG_UUID_LEN], char ret[HG_UUID_TEXT]);
 const char *hg_identity_head_text(const uint8_t head[HG_HEAD_LEN], char ret[HG_HEAD_TEXT]);
+/* As hg_identity_uuid_text() writes it. */
+bool hg_identity_uuid_parse(const char *text, uint8_t ret[HG_UUID_LEN]);
 /* Exactly 40 hex digits in lower case. */
 bool hg_identity_head_parse(const char *text, uint8_t ret[HG_HEAD_LEN]);
 

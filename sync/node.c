@@ -54,6 +54,14 @@ int hg_sync_node_read(const char *node_path, struct hg_sync_node *ret, FILE *out
 	return 0;
 }
 
+void hg_node_identity_of(const struct hg_generation *generation, struct hg_identity *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	hg_identity_uuid_parse(generation->cluster, ret->cluster);
+	ret->generation = generation->number;
+	memcpy(ret->head, generation->oid.id, sizeof(ret->head));
+}
+
 /* Quoted for the shell; empty when it is too long. */
 static void quote(const char *text, char *ret, size_t size)
 {

@@ -9,7 +9,7 @@
 #include "agent/config.h"
 #include "agent/identity.h"
 #include "agent/keyfile.h"
-#include "sync/files.h"
+#include "sync/history.h"
 
 #define HG_SYNC_PORT 4702 /* TCP */
 #define HG_SYNC_CLIENT_PORTS 7 /* above it: where clients come from */
@@ -35,6 +35,9 @@ int hg_sync_node_read(const char *node_path, struct hg_sync_node *ret, FILE *out
 /* Adds what the cluster.yaml in force says; not for a blank node. -EINVAL: told. */
 int hg_sync_node_read_cluster(struct hg_sync_node *node, FILE *out);
 void hg_sync_node_done(struct hg_sync_node *node); /* wipes the key */
+
+/* The identity that a generation gives. */
+void hg_node_identity_of(const struct hg_generation *generation, struct hg_identity *ret);
 
 /* A program that is installed beside this one. */
 void hg_sync_node_program(const char *name, char ret[PATH_MAX]);

@@ -223,8 +223,8 @@ void hg_talk_free(struct hg_talk *talk)
 
 /* --- messages ------------------------------------------------------------------------ */
 
-static int write_all(struct hg_talk *talk, const uint8_t *data, size_t length,
-		     struct hg_sync_error *error)
+int hg_talk_write(struct hg_talk *talk, const uint8_t *data, size_t length,
+		  struct hg_sync_error *error)
 {
 	ssize_t n;
 
@@ -262,12 +262,10 @@ int hg_talk_send(struct hg_talk *talk, const struct hg_message *message,
 		 struct hg_sync_error *error)
 {
 	uint8_t buffer[HG_MESSAGE_PRINT_MAX];
-	size_t length = hg_message_print(message, buffer);
-	int err = write_all(talk, buffer, length, error);
 
-	if (!err && message->type == HG_MESSAGE_PACK)
-		err = write_all(talk, message->pack, message->length, error);
-	return err;
+	if (message->type == HG_MESSAGE_PACK)
+		return -EINVAL;
+	return hg_talk_write(talk, buffer, hg_message_print(message, buffer), error);
 }
 
 int hg_talk_receive(struct hg_talk *talk, struct hg_message *ret, struct hg_sync_error *error)

@@ -30,7 +30,8 @@ void hg_talk_extend(struct hg_talk *talk, unsigned int timeout_ms);
 /* Says goodbye and frees. NULL is fine. */
 void hg_talk_free(struct hg_talk *talk);
 
-/* 0; -ETIMEDOUT; -ECONNRESET: the other is gone. */
+/* 0; -ETIMEDOUT; -ECONNRESET: the other is gone. -EINVAL: a piece of a pack, which only
+ * teach.c sends. */
 int hg_talk_send(struct hg_talk *talk, const struct hg_message *message,
 		 struct hg_sync_error *error);
 /* The same; -EBADMSG: not a message. `ret` and its pack are valid until the next call. */
@@ -41,6 +42,10 @@ int hg_talk_expect(struct hg_talk *talk, enum hg_message_type type, struct hg_me
 int hg_talk_send_type(struct hg_talk *talk, enum hg_message_type type, struct hg_sync_error *error);
 /* err: 0 or -errno. */
 int hg_talk_send_verdict(struct hg_talk *talk, int err, const char *text);
+
+/* Octets of a message that was printed. */
+int hg_talk_write(struct hg_talk *talk, const uint8_t *data, size_t length,
+		  struct hg_sync_error *error);
 
 /* The key of TLS; separate for the test that it is not the cluster key. */
 void hg_talk_derive(const uint8_t cluster_key[HG_TALK_KEY_LEN], uint8_t ret[HG_TALK_PSK_LEN]);

@@ -18,6 +18,27 @@
 
 #define ANSWER_MAX (32 * 1024 * 1024) /* ten thousand rules, as many addresses */
 
+static const char *socket_of(const struct hg_tool *tool)
+{
+	return tool->socket ? tool->socket : HG_CTL_SOCKET;
+}
+
+static const char *server_of(const struct hg_tool *tool)
+{
+	return tool->socket ? "hagate-sync" : "hagated";
+}
+
+static int tell_no_sync(const struct hg_tool *tool, int err)
+{
+	fprintf(stderr, "hagate: hagate-sync is not reachable at %s/%s: %s\n", tool->run,
+		tool->socket, strerror(err));
+	fputs("  Is it running?                  systemctl status hagate-sync\n"
+	      "  Was the cluster ever made?      hagate init, on one node\n"
+	      "  Does this node still join?      hagate status\n",
+	      stderr);
+	return HG_EXIT_UNREACHABLE;
+}
+
 static void tell_data_path(void)
 {
 	if (access(HG_PIN_DIR, F_OK) < 0)
@@ -30,6 +51,8 @@ static void tell_data_path(void)
 
 static int tell_unreachable(const struct hg_tool *tool, int err)
 {
+	if (tool->socket)
+		return tell_no_sync(tool, err);
 	fprintf(stderr, "hagate: hagated is not reachable at %s/" HG_CTL_SOCKET ": %s\n", tool->run,
 		strerror(err));
 	switch (err) {
@@ -63,22 +86,23 @@ static int tell_unreachable(const struct hg_tool *tool, int err)
 static int tell_silent(const struct hg_tool *tool, int timeout_ms)
 {
 	fprintf(stderr,
-		"hagate: hagated did not answer within %d s at %s/" HG_CTL_SOCKET "\n"
-		"  It may be stopped or stuck: systemctl status hagated, journalctl -u hagated -n 50\n"
-		"  To start it afresh:         systemctl restart hagated\n",
-		timeout_ms / 1000, tool->run);
+		"hagate: %s did not answer within %d s at %s/%s\n"
+		"  It may be stopped or stuck: systemctl status %s, journalctl -u %s -n 50\n"
+		"  To start it afresh:         systemctl restart %s\n",
+		server_of(tool), timeout_ms / 1000, tool->run, socket_of(tool), server_of(tool),
+		server_of(tool), server_of(tool));
 	return HG_EXIT_UNREACHABLE;
 }
 
 /* 0 or -errno. A full backlog (a stuck agent) ends as -ETIMEDOUT. */
-static int connect_to(const char *run, int *ret_fd)
+static int connect_to(const struct hg_tool *tool, int *ret_fd)
 {
 	struct timeval timeout = { .tv_sec = HG_CLIENT_TIMEOUT_MS / 1000 };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int err, fd;
 
-	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s/" HG_CTL_SOCKET, run) >=
-	    (int)sizeof(address.sun_path))
+	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", tool->run,
+		     socket_of(tool)) >= (int)sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -97,7 +121,7 @@ int hg_client_open(const struct hg_tool *tool, json_t *request, struct hg_client
 {
 	struct hg_client client = { .tool = tool, .fd = -1 };
 	char *text = json_dumps(request, JSON_COMPACT);
-	int err = connect_to(tool->run, &client.fd);
+	int err = connect_to(tool, &client.fd);
 
 	json_decref(request);
 	if (!err && !text)

@@ -19,6 +19,8 @@ enum {
 	OPT_SOURCE = 's',
 	OPT_FILE = 'F',
 	OPT_LIMIT = 'n',
+	OPT_MESSAGE = 'm',
+	OPT_CONFIRM = 'c',
 	OPT_STEPS = 'S',
 	OPT_TEST_MAC = 'm',
 	OPT_RATE = 'R',
@@ -60,11 +62,17 @@ static const struct argp_option timers_options[] = {
 	{ "json", OPT_JSON, NULL, 0, "JSON: indented on a terminal, else one line", 0 },
 	{ 0 },
 };
+static const struct argp_option publish_options[] = {
+	{ "message", OPT_MESSAGE, "TEXT", 0, "What was changed and why, for the log", 0 },
+	{ "confirm", OPT_CONFIRM, "TIME", 0,
+	  "Go back after TIME (60s, 5m) unless `hagate config confirm` comes", 0 },
+	{ 0 },
+};
 static const struct argp_option no_options[] = { { 0 } };
 
 struct command {
 	const char *name;
-	int (*fn)(const struct hg_tool *tool); /* NULL: see filter_commands */
+	int (*fn)(const struct hg_tool *tool); /* NULL: see filter_commands, config_commands */
 	const char *argument; /* NULL: takes none; "[A]" may be left out; "A..." is all that
 			       * follow, joined by blanks */
 	const struct argp_option *options;
@@ -89,6 +97,24 @@ static const struct command filter_commands[] = {
 	{ 0 },
 };
 
+static const struct command config_commands[] = {
+	{ "status", hg_config_status, NULL, json_options,
+	  "Show the generation in force on both nodes, and what is wrong." },
+	{ "diff", hg_config_diff, "[GENERATION]", no_options,
+	  "Show what was edited on this node, or what a generation changed." },
+	{ "log", hg_config_log, NULL, json_options, "Show all generations, the newest first." },
+	{ "commit", hg_config_commit, NULL, publish_options,
+	  "Put the files of this node in force on both, or on neither." },
+	{ "rollback", hg_config_rollback, "GENERATION", publish_options,
+	  "Make a new generation with the content of an older one, as commit does." },
+	{ "confirm", hg_config_confirm, NULL, no_options,
+	  "Keep what commit or rollback --confirm put in force." },
+	{ "abort", hg_config_abort, NULL, no_options, "Go back at once instead." },
+	{ "adopt", hg_config_adopt, NULL, no_options,
+	  "After both nodes went different ways: take what the other has." },
+	{ 0 },
+};
+
 static const struct command commands[] = {
 	{ "status", hg_status_run, NULL, json_options,
 	  "Show who serves, since when and why; the peer, the ports, what is wrong." },
@@ -101,6 +127,8 @@ static const struct command commands[] = {
 	{ "ports", hg_ports_run, NULL, ports_options,
 	  "Show NIC, link, XDP mode, MAC and wiring of each port." },
 	{ "filter", NULL, "COMMAND", no_options, "The packet filter: rules and blocklist." },
+	{ "config", NULL, "COMMAND", no_options,
+	  "The configuration of both nodes and its history." },
 	{ "events", hg_events_run, NULL, events_options,
 	  "Show what happened and why, the oldest first." },
 	{ "timers", hg_timers_run, NULL, timers_options,
@@ -116,6 +144,7 @@ static const struct command commands[] = {
 
 struct command_line {
 	struct hg_tool tool;
+	const char *group; /* "", "filter", "config" */
 	const struct command *table; /* commands that may come here */
 	const struct command *command;
 	int at; /* index of the command's name in argv */
@@ -174,6 +203,12 @@ static error_t parse_command_option(int key, char *arg, struct argp_state *state
 		return 0;
 	case OPT_FILE:
 		line->tool.file = arg;
+		return 0;
+	case OPT_MESSAGE:
+		line->tool.message = arg;
+		return 0;
+	case OPT_CONFIRM:
+		line->tool.confirm = arg;
 		return 0;
 	case OPT_LIMIT:
 		line->tool.limit = arg;
@@ -240,7 +275,8 @@ static char *filter_help(int key, const char *text, void *input)
 	for (; command->name; command++)
 		fprintf(out, "  %s%s%s\n      %s\n", command->name, command->argument ? " " : "",
 			command->argument ? command->argument : "", command->help);
-	fputs("\nhandover, maintenance, reload, ports --test-mac, filter block and unblock need root.\n"
+	fputs("\nhandover, maintenance, reload, ports --test-mac, filter block and unblock,\n"
+	      "config (but status and log) need root.\n"
 	      "Exit status: 0 done, 1 refused or failed, 2 usage, 3 hagated not reachable.",
 	      out);
 	fclose(out);
@@ -262,7 +298,8 @@ static int run_group(struct command_line *line, int argc, char **argv)
 	};
 
 	snprintf(doc, sizeof(doc), "%s\v ", line->command->help);
-	line->table = filter_commands;
+	line->group = line->command->name;
+	line->table = strcmp(line->group, "filter") ? config_commands : filter_commands;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, line);
 	return run_command(line, argc, argv);
 }
@@ -277,7 +314,7 @@ static int run_command(struct command_line *line, int argc, char **argv)
 	};
 	char name[80];
 
-	snprintf(name, sizeof(name), "hagate %s%s", line->table == commands ? "" : "filter ",
+	snprintf(name, sizeof(name), "hagate %s%s%s", line->group, *line->group ? " " : "",
 		 line->command->name);
 	argc -= line->at;
 	argv += line->at;
@@ -302,6 +339,7 @@ int main(int argc, char **argv)
 		.help_filter = filter_help,
 	};
 	struct command_line line = { .tool = { .run = HG_RUN_DIR, .dir = "/etc/hagate" },
+				     .group = "",
 				     .table = commands };
 	const char *no_color = getenv("NO_COLOR");
 	int status;

@@ -298,6 +298,26 @@ static void put_vips(struct view *view)
 	put(view, count ? HG_TEXT_PLAIN : HG_TEXT_YELLOW, 1, line);
 }
 
+/* Nothing where no history is kept. */
+static void put_sync(struct view *view)
+{
+	const json_t *sync = json_object_get(view->status, "sync");
+	const char *state = hg_text_string(sync, "state", "off");
+	const char *text = hg_text_string(sync, "text", "");
+	bool is_good = strcmp(state, "in-sync") == 0 || strcmp(state, "alone") == 0;
+	char line[512];
+
+	if (strcmp(state, "off") == 0)
+		return;
+	snprintf(line, sizeof(line), "config %s", state);
+	if (json_is_integer(json_object_get(sync, "generation")))
+		hg_text_add(line, sizeof(line), ", generation %.0f",
+			    hg_text_number(sync, "generation", 0));
+	if (*text)
+		hg_text_add(line, sizeof(line), ": %s", text);
+	put(view, is_good ? HG_TEXT_PLAIN : HG_TEXT_YELLOW, 2, line);
+}
+
 /* Already said in the line of the peer. */
 static bool is_told(const struct view *view, const char *text)
 {
@@ -378,6 +398,7 @@ static void print_text(const struct hg_tool *tool, const json_t *status)
 	put_witness(&view);
 	put_failover(&view);
 	put_vips(&view);
+	put_sync(&view);
 	put_blank(&view);
 	view.lines += hg_ports_print(tool, ports, false, PORT_ROWS);
 	put_troubles(&view);

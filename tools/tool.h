@@ -16,6 +16,8 @@
 
 struct hg_tool {
 	const char *run; /* --run DIR */
+	const char *socket; /* below it; NULL: that of hagated */
+	const char *message, *confirm; /* config commit, config rollback */
 	const char *dir; /* init: --dir DIR */
 	const char *argument; /* the one argument, NULL when none is given */
 	const char *ttl, *source, *file, *limit; /* filter block, filter blocked */
@@ -43,6 +45,15 @@ int hg_filter_block(const struct hg_tool *tool);
 int hg_filter_unblock(const struct hg_tool *tool);
 int hg_filter_blocked(const struct hg_tool *tool);
 int hg_filter_trace(const struct hg_tool *tool);
+
+int hg_config_status(const struct hg_tool *tool);
+int hg_config_log(const struct hg_tool *tool);
+int hg_config_diff(const struct hg_tool *tool);
+int hg_config_commit(const struct hg_tool *tool);
+int hg_config_rollback(const struct hg_tool *tool);
+int hg_config_confirm(const struct hg_tool *tool);
+int hg_config_abort(const struct hg_tool *tool);
+int hg_config_adopt(const struct hg_tool *tool);
 
 /* keygen.c, for init too: makes FILE with a new key. -EEXIST: it is there. */
 int hg_keygen_write(const char *path);

@@ -31,12 +31,25 @@
  * filter-trace  "packet":text           {"ok":true,"trace":{...}}
  * timers        "per_year":x            {"ok":true,"timers":{...}}
  * version                               {"ok":true,"version":...}
+ * sync          "state", "text",         from hagate-sync; what it needs to know of the peer
+ *               "generation", "head"
+ *
+ * hagate-sync answers in the same way at RUN/sync.sock:
+ *
+ * config-status                         {"ok":true,"sync":{...}}
+ * config-log                            {"ok":true,"log":[...]}, the newest first
+ * config-diff   "generation":n          {"ok":true,"diff":text}; without n: what was edited
+ * config-commit "message", "confirm_s"  {"ok":true,"text":...}; 0 s: confirmed by itself
+ * config-rollback "generation", "confirm_s"   the same
+ * config-adopt                          the same, with what the other node has
+ * config-confirm, config-abort          {"ok":true,"text":...}
  */
 #ifndef HAGATE_CONTROL_H
 #define HAGATE_CONTROL_H
 
 #define HG_RUN_DIR "/run/hagate"
 #define HG_CTL_SOCKET "hagate.sock"
+#define HG_CTL_SYNC_SOCKET "sync.sock"
 #define HG_CTL_REQUEST_MAX 4096
 #define HG_CTL_CLIENTS_MAX 16
 

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See daemon.h. */
+#include "sync/daemon.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sync/apply.h"
+#include "sync/fetch.h"
+#include "sync/talk.h"
+
+#define TURN_MS 250
+#define REPORT_NS UINT64_C(1000000000)
+#define LEARN_NS (2 * UINT64_C(1000000000)) /* between comparisons that found something */
+#define LEARN_FAILED_NS (5 * UINT64_C(1000000000))
+#define JOB_MS 1800000
+
+/* --- what is on the disk ------------------------------------------------------------------ */
+
+static int64_t mtime_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? -1 : st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec;
+}
+
+/* Files that are wrong change nothing: the last good ones are used on. */
+static void reread(struct hg_daemon *daemon)
+{
+	int64_t node = mtime_of(daemon->node_path);
+	int64_t cluster = mtime_of(daemon->node.config.cluster);
+	struct hg_sync_node *next;
+	struct hg_sync_error error = { "" };
+	bool is_moved;
+
+	if (node == daemon->node_mtime_ns && cluster == daemon->cluster_mtime_ns)
+		return;
+	daemon->node_mtime_ns = node;
+	daemon->cluster_mtime_ns = cluster;
+	next = malloc(sizeof(*next));
+	if (!next)
+		return;
+	if (hg_sync_node_load(daemon->node_path, true, next, &error)) {
+		fprintf(stderr, "hagate-sync: goes on with the files as they were:\n%s",
+			error.text);
+	} else {
+		is_moved = next->path_count != daemon->node.path_count ||
+			   memcmp(next->own, daemon->node.own, sizeof(next->own));
+		daemon->node = *next;
+		if (is_moved)
+			hg_listen_open(daemon);
+	}
+	hg_sync_node_done(next);
+	free(next);
+}
+
+static void remember(struct hg_daemon *daemon, const struct hg_generation *head)
+{
+	struct hg_identity identity;
+	int err;
+
+	hg_node_identity_of(head, &identity);
+	if (!memcmp(&identity, &daemon->identity, sizeof(identity)))
+		return;
+	err = hg_identity_write(daemon->node.config.state, &identity);
+	if (err)
+		fprintf(stderr, "hagate-sync: %s/" HG_IDENTITY_FILE ": %s\n",
+			daemon->node.config.state, strerror(-err));
+	daemon->identity = identity;
+}
+
+static void look_at_history(struct hg_daemon *daemon)
+{
+	struct hg_apply_options options = { .state_dir = daemon->node.config.state,
+					    .node = daemon->node.config.node,
+					    .cluster_path = daemon->node.config.cluster };
+	struct hg_apply_status status = { .phase = HG_APPLY_IDLE };
+	struct hg_generation head;
+	struct hg_history *history;
+	struct hg_apply *apply;
+
+	if (hg_history_open(daemon->node.config.state, false, &history, NULL))
+		return;
+	if (!hg_history_head(history, &head))
+		remember(daemon, &head);
+	if (!hg_apply_new(&options, history, &apply, NULL)) {
+		hg_apply_status(apply, &status);
+		hg_apply_free(apply);
+	}
+	hg_history_free(history);
+	daemon->is_trial = status.phase == HG_APPLY_TRIAL;
+	daemon->confirm_ms = 0;
+	if (daemon->is_trial && status.left_ns != UINT64_MAX)
+		daemon->confirm_ms = status.left_ns / 1000000 + 1;
+	/* Nobody else is about to do it: something was interrupted, or the time is over. */
+	if (status.phase != HG_APPLY_IDLE && (!daemon->is_trial || !status.left_ns) &&
+	    !hg_children_count(daemon, HG_CHILD_TICK))
+		daemon->tick_at = 0;
+}
+
+/* --- jobs ---------------------------------------------------------------------------------- */
+
+static void start_learning(struct hg_daemon *daemon)
+{
+	struct hg_learn_result result = { "", "" };
+	int out;
+
+	daemon->learn_at = hg_talk_now() + LEARN_FAILED_NS;
+	if (hg_children_count(daemon, HG_CHILD_LEARN) ||
+	    hg_children_fork(daemon, HG_CHILD_LEARN, JOB_MS, NULL, &out))
+		return;
+	hg_learn_member(&daemon->node, &result);
+	_exit(write(out, &result, sizeof(result)) == sizeof(result) ? 0 : 1);
+}
+
+static void start_tick(struct hg_daemon *daemon)
+{
+	struct hg_sync_error error = { "" };
+	int out, err;
+
+	daemon->tick_at = UINT64_MAX;
+	if (hg_children_count(daemon, HG_CHILD_TICK) ||
+	    hg_children_fork(daemon, HG_CHILD_TICK, JOB_MS, NULL, &out))
+		return;
+	err = hg_learn_tick(&daemon->node, &error);
+	if (err < 0 && err != -EBUSY)
+		fprintf(stderr, "hagate-sync: %s\n", error.text);
+	else if (err > 0)
+		fprintf(stderr, "hagate-sync: nobody confirmed in time: went back\n");
+	_exit(err < 0 ? 1 : 0);
+}
+
+static void on_end(struct hg_daemon *daemon, enum hg_child_kind kind,
+		   const struct hg_learn_result *result)
+{
+	if (kind == HG_CHILD_LEARN && result) {
+		if (strcmp(daemon->result.state, result->state) ||
+		    strcmp(daemon->result.text, result->text))
+			fprintf(stderr, "hagate-sync: %s%s%s\n", result->state,
+				*result->text ? ": " : "", result->text);
+		daemon->result = *result;
+		daemon->learn_at = hg_talk_now() +
+				   (!strcmp(result->state, "in-sync") ? LEARN_NS : LEARN_FAILED_NS);
+	}
+	look_at_history(daemon);
+}
+
+/* --- how things stand ------------------------------------------------------------------------ */
+
+static bool is_same_head(const struct hg_daemon *daemon)
+{
+	char head[HG_HEAD_TEXT], uuid[HG_UUID_TEXT];
+
+	hg_identity_head_text(daemon->identity.head, head);
+	hg_identity_uuid_text(daemon->identity.cluster, uuid);
+	return daemon->agent.peer_generation == daemon->identity.generation &&
+	       !strncmp(head, daemon->agent.peer_head, 32) &&
+	       !strcmp(uuid, daemon->agent.peer_cluster);
+}
+
+__attribute__((format(printf, 3, 4))) static void
+set_state(struct hg_daemon *daemon, const char *state, const char *format, ...)
+{
+	va_list args;
+
+	snprintf(daemon->state, sizeof(daemon->state), "%s", state);
+	va_start(args, format);
+	vsnprintf(daemon->text, sizeof(daemon->text), format, args);
+	va_end(args);
+}
+
+/* Compares when HELLOs say that the two differ, or when no hagated tells. */
+static void judge(struct hg_daemon *daemon)
+{
+	const struct hg_ask_answer *agent = &daemon->agent;
+	const char *peer = daemon->node.peer;
+	bool is_told = agent->is_there && agent->is_peer_heard;
+
+	if (daemon->is_trial)
+		set_state(daemon, "trial",
+			  "a generation waits for its confirmation: hagate config confirm");
+	else if (!*peer)
+		set_state(daemon, "alone", "there is no other node");
+	else if (agent->is_there && !agent->is_peer_heard)
+		set_state(daemon, "peer-unknown", "%s is not heard", peer);
+	else if (is_told && !agent->has_peer_head)
+		set_state(daemon, "peer-off", "%s keeps no history: set 'mode: join' there", peer);
+	else if (is_told && is_same_head(daemon))
+		set_state(daemon, "in-sync", "%s", "");
+	else if (*daemon->result.state && strcmp(daemon->result.state, "in-sync"))
+		set_state(daemon, daemon->result.state, "%s", daemon->result.text);
+	else
+		set_state(daemon, "comparing", "with %s", peer);
+	if (!*peer || daemon->is_trial || (is_told && is_same_head(daemon)))
+		return;
+	if (hg_talk_now() >= daemon->learn_at)
+		start_learning(daemon);
+}
+
+static void report(struct hg_daemon *daemon)
+{
+	struct hg_ask_report words = { .state = daemon->state,
+				       .text = daemon->text,
+				       .identity = &daemon->identity,
+				       .confirm_ms = daemon->confirm_ms };
+
+	hg_ask_report(daemon->node.config.run, &words, &daemon->agent);
+}
+
+/* --- loop ------------------------------------------------------------------------------------- */
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* true: to stop. */
+static bool take_signals(struct hg_daemon *daemon)
+{
+	struct signalfd_siginfo info;
+
+	while (read(daemon->signals, &info, sizeof(info)) == sizeof(info))
+		if (info.ssi_signo != SIGCHLD)
+			return true;
+	hg_children_reap(daemon, on_end);
+	return false;
+}
+
+/* true: to stop. */
+static bool turn(struct hg_daemon *daemon)
+{
+	struct pollfd pfd[HG_SLOTS_MAX + 2];
+	unsigned int count = 0;
+
+	pfd[count++] = (struct pollfd){ .fd = daemon->signals, .events = POLLIN };
+	pfd[count++] = (struct pollfd){ .fd = daemon->control, .events = POLLIN };
+	for (unsigned int i = 0; i < daemon->listener_count; i++)
+		pfd[count++] = (struct pollfd){ .fd = daemon->listener[i], .events = POLLIN };
+	if (poll(pfd, count, TURN_MS) <= 0)
+		return false;
+	if (pfd[0].revents && take_signals(daemon))
+		return true;
+	if (pfd[1].revents)
+		hg_requests_accept(daemon);
+	for (unsigned int i = 0; i < daemon->listener_count; i++)
+		if (pfd[2 + i].revents)
+			hg_listen_accept(daemon, i);
+	return false;
+}
+
+static void loop(struct hg_daemon *daemon)
+{
+	uint64_t report_at = 0, now;
+	char last[24] = "";
+	struct hg_identity told = { .generation = 0 };
+
+	while (!turn(daemon)) {
+		now = hg_talk_now();
+		hg_children_reap(daemon, on_end);
+		if (now >= daemon->tick_at)
+			start_tick(daemon);
+		if (now < report_at && !strcmp(last, daemon->state) &&
+		    !memcmp(&told, &daemon->identity, sizeof(told)))
+			continue;
+		report_at = now + REPORT_NS;
+		reread(daemon);
+		look_at_history(daemon);
+		judge(daemon);
+		snprintf(last, sizeof(last), "%s", daemon->state);
+		told = daemon->identity;
+		report(daemon);
+	}
+}
+
+int hg_daemon_run(const char *node_path)
+{
+	struct hg_daemon *daemon = calloc(1, sizeof(*daemon));
+	struct hg_sync_error error = { "" };
+	int err = -ENOMEM;
+
+	if (daemon) {
+		daemon->node_path = node_path;
+		err = hg_sync_node_load(node_path, true, &daemon->node, &error);
+	}
+	if (!err) {
+		daemon->identity = daemon->node.identity;
+		daemon->node_mtime_ns = mtime_of(node_path);
+		daemon->cluster_mtime_ns = mtime_of(daemon->node.config.cluster);
+		daemon->signals = open_signals();
+		err = hg_requests_open(daemon, &error);
+	}
+	if (!err) {
+		hg_listen_open(daemon);
+		set_state(daemon, "starting", "%s", "");
+		loop(daemon);
+	} else {
+		fprintf(stderr, "hagate-sync: %s\n", error.text);
+	}
+	if (daemon) {
+		hg_listen_close(daemon);
+		hg_sync_node_done(&daemon->node);
+	}
+	free(daemon);
+	return err;
+}

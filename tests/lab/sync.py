@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""hagate-sync beside hagated: members, nodes that join, and the files they share."""
+import json
+import shutil
+import signal
+
+from procs import BUILD, in_ns, run, wait_for
+
+PROGRAM = BUILD / "bin" / "hagate-sync"
+
+
+class Sync:
+    """hagate-sync (or hagate-learn, as the node's state wants it) on one gateway."""
+
+    def __init__(self, agent):
+        self.agent = agent
+        self.lab = agent.lab
+        self.state = agent.directory / "state"
+        self.log = agent.directory / "sync.log"
+        self.process = None
+
+    def init(self, check=True):
+        """Makes the cluster with this node as its first member."""
+        self.state.mkdir(exist_ok=True)
+        return run(*in_ns(self.lab.ns(self.agent.name), PROGRAM, "--node",
+                          self.agent.node_yaml, "--init"), check=check)
+
+    def start(self):
+        self.process = self.lab.processes.start(
+            in_ns(self.lab.ns(self.agent.name), PROGRAM, "--node", self.agent.node_yaml),
+            log=self.log)
+
+    def kill(self):
+        self.lab.processes.signal(self.process, signal.SIGKILL)
+        if self.process:
+            self.process.wait(10)
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def log_text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def status(self):
+        """`sync` of `hagate status --json`."""
+        return self.agent.status().get("sync") or {}
+
+    def generation(self):
+        return self.status().get("generation")
+
+    def config(self, *args, check=True, timeout=60):
+        return self.agent.command("config", *args, check=check, timeout=timeout)
+
+    def wait_in_sync(self, timeout=20):
+        wait_for(lambda: self.status().get("in_sync") and self.status()["state"] == "in-sync",
+                 timeout, lambda: f"{self.agent.name} to be in sync: {self.status()}\n"
+                 f"{self.log_text()[-2000:]}")
+
+
+def make_blank(agent):
+    """mode: join, and nothing but node.yaml and the key."""
+    agent.mode = "join"
+    agent.cluster_yaml.unlink(missing_ok=True)
+    shutil.rmtree(agent.directory / "state", ignore_errors=True)
+    write_node(agent)
+
+
+def write_node(agent, extra=""):
+    """node.yaml alone, as Hagate.write() makes it."""
+    ports = "\n".join(f'  {s}: {{ mac: "{mac}" }}' for s, mac in agent.macs.items())
+    agent.node_yaml.write_text(
+        f"node: {agent.name}\nkey: {agent.key}\nmode: {agent.mode}\nports:\n{ports}\n"
+        f"cluster: {agent.cluster_yaml}\n"
+        f"paths: {{ state: {agent.directory / 'state'}, run: {agent.run_dir}, "
+        f"pin: {agent.pin} }}\n{extra}")
+
+
+def ask(agent, **request):
+    """One request to RUN/sync.sock, its answer."""
+    import socket
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(60)
+        sock.connect(str(agent.run_dir / "sync.sock"))
+        sock.sendall(json.dumps(request).encode() + b"\n")
+        data = b""
+        while not data.endswith(b"\n"):
+            piece = sock.recv(65536)
+            if not piece:
+                break
+            data += piece
+    return json.loads(data)
