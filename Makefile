@@ -120,7 +120,7 @@ $(BUILD)/lib/agent.a: $(AGENT_OBJ) $(CORE_OBJ) $(LOAD_OBJ)
 $(BUILD)/bin/hagate-sync: $(SYNC_OBJ) $(BUILD)/lib/agent.a
 $(BUILD)/bin/hagate-learn: $(LEARN_OBJ) $(BUILD)/lib/agent.a
 $(BUILD)/bin/hagate-sync $(BUILD)/bin/hagate-learn: LIBS = -Wl,--gc-sections $(LIBS_SYNC)
-$(BUILD)/obj/sync/%.o: CFLAGS += -ffunction-sections -fdata-sections
+$(BUILD)/obj/sync/%.o: CFLAGS_ALL += -ffunction-sections -fdata-sections
 $(PROGRAMS):
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)

@@ -9,7 +9,7 @@ set -eu
 
 build="gcc make pkg-config clang llvm libbpf-dev bpftool libelf-dev zlib1g-dev linux-libc-dev
 libfyaml-dev libsystemd-dev libmnl-dev libsodium-dev libjansson-dev libsmartcols-dev libcap-dev
-libseccomp-dev libgit2-dev scdoc bash-completion git"
+libseccomp-dev libgnutls28-dev libgit2-dev scdoc bash-completion git"
 test="libcmocka-dev python3 python3-pytest python3-scapy python3-pyroute2 iproute2 tcpdump stress-ng
 clang-tidy cppcheck clang-format libclang-rt-14-dev valgrind shellcheck keepalived xdp-tools
 ethtool iputils-ping iputils-arping procps util-linux kmod man-db"

@@ -26,7 +26,7 @@ freestanding='(limits|stdbool|stddef|stdint|string)\.h'
 libbpf='bpf/(bpf|btf|libbpf|libbpf_common|libbpf_legacy)\.h'
 bpf_side='bpf/(bpf_helpers|bpf_endian|bpf_core_read|bpf_tracing|bpf_helper_defs)\.h'
 agent_libs='(systemd/sd-[a-z]+|libmnl/libmnl|sodium|jansson|libfyaml|sys/capability|seccomp)\.h'
-sync_libs='(git2(/[a-z/_]+)?|zlib)\.h'
+sync_libs='(git2(/[a-z/_]+)?|zlib|gnutls/gnutls|jansson|sodium)\.h'
 tools_libs='(jansson|libsmartcols|libsmartcols/libsmartcols)\.h'
 
 witness_libs='(systemd/sd-daemon|sodium|sys/capability|seccomp)\.h'
@@ -39,6 +39,8 @@ native='bpf/(siphash|lease)\.h'
 
 # What makes keys of the key file: pure, and `hagate discover` runs where no agent does.
 keys='agent/(keys|keyfile)\.h'
+# What of agent/ hagate-sync shares: the readers of the files, keys, the identity.
+readers='agent/(config|identity|keyfile|keys)\.h'
 
 # The floor of a folder; those below agent/ belong to it, but for the core.
 floor_of() {
@@ -62,6 +64,9 @@ own_of() {
 	sync) own='(include/hagate|sync)/[^/]+' ;;
 	tools) own="(include/hagate|wiring|tools)/[^/]+|$keys" ;;
 	witness) own="(include/hagate|witness|agent/core)/[^/]+|agent/$leaves|$native" ;;
+	agent) own="(include/hagate|loader)/[^/]+|agent/.+|$native" ;;
+	sync) own="(include/hagate|sync)/[^/]+|$readers|$native" ;;
+	tools) own='(include/hagate|tools)/[^/]+' ;;
 	esac
 }
 

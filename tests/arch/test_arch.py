@@ -58,7 +58,7 @@ REFUSED = [
     ("agent", '"tools/tool.h"', "agent/ may not include tools/tool.h"),
     ("agent", '"bpf/maps.h"', "agent/ may not include bpf/maps.h"),
     ("agent", "<bpf/libbpf.h>", "agent/ may not include <bpf/libbpf.h>"),
-    ("sync", '"agent/config.h"', "sync/ may not include agent/config.h"),
+    ("sync", '"agent/agent.h"', "sync/ may not include agent/agent.h"),
     ("sync", '"loader/loader.h"', "sync/ may not include loader/loader.h"),
     ("sync", "<curl/curl.h>", "sync/ may not include <curl/curl.h>"),
     ("agent", '"sync/history.h"', "agent/ may not include sync/history.h"),

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A fresh node beside a gateway in service: it learns, or it is refused; it never wins."""
+import random
+import re
+import shutil
+
+import pytest
+from agents import Settings
+from procs import BUILD, in_ns, run, wait_for
+from scenarios import wait_steady
+from sync import Sync, make_blank, write_node
+from topology import GATEWAYS, VIP4
+from traffic import Echo, who_answers
+
+BIG = "".join(f"    - accept in on lan proto tcp from 192.0.2.{i % 250 + 1} to any port {i + 1}\n"
+              for i in range(800))
+
+
+def old_settings():
+    """The gateway in service: a large configuration, and lower priority than its peer."""
+    return Settings(extra="filter:\n  rules:\n" + BIG)
+
+
+@pytest.fixture(name="nodes")
+def _nodes(lab):
+    """gw1 in service with a history, gw2 not started: (gw1, gw2, sync of each)."""
+    first, second = lab.use_hagate(old_settings())
+    syncs = Sync(first), Sync(second)
+    syncs[0].init()
+    first.start()
+    syncs[0].start()
+    wait_for(first.is_active, 10, "gw1 to be active")
+    wait_for(lambda: syncs[0].status().get("generation") == 1, 10, "gw1's generation")
+    yield first, second, *syncs
+    for sync in syncs:
+        sync.kill()
+    lab.reset_gateways()
+
+
+def survives(first, sync, text, generation=1):
+    """The old configuration is what it was, in the file, in force and in the history."""
+    assert first.cluster_yaml.read_text() == text
+    assert sync.generation() == generation
+    assert len(first.status()["vips"]) == 4
+    assert first.is_active()
+
+
+def test_blank_node_becomes_a_member(lab, nodes):
+    first, second, teacher, learner = nodes
+    text = first.cluster_yaml.read_text()
+    make_blank(second)
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        second.start()
+        wait_for(lambda: second.role() == "blank", 10, "gw2 to be blank")
+        assert not second.status()["ports"] and second.status()["peer"] is None
+        learner.start()
+        second.wait_role("standby", 30)
+        learner.wait_in_sync()
+        teacher.wait_in_sync()
+        assert echo.report()["lost"] == 0
+    survives(first, teacher, text)
+    assert second.cluster_yaml.read_text() == text
+    steps = [line.split(": ")[1] for line in second.log_text().splitlines() if " -> " in line]
+    assert steps[:2] == ["off -> blank", "blank -> learner"] and "learner -> listen" in steps[2]
+    # mode: join means "has joined" from now on, also without the other node.
+    learner.kill()
+    second.stop()
+    second.start()
+    second.wait_role("standby")
+
+
+def test_takes_over_once_it_has_joined(lab, nodes):
+    first, second, _, learner = nodes
+    make_blank(second)
+    second.start()
+    learner.start()
+    second.wait_role("standby", 30)
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        first.power_off()
+        wait_for(second.is_active, 10, "gw2 to serve")
+        echo.wait_flowing()
+        assert echo.report()["gap_ms"] < 2000
+    assert who_answers(lab, "hB", VIP4["lan"]) == {GATEWAYS["gw2"].mac("lan")}
+
+
+STATES = ("empty", "other", "corrupt")
+MODES = ("join", "member", "off")
+
+
+def put_state(second, kind, mode):
+    """A fresh node with higher priority and a configuration of its own, or garbage."""
+    other = Settings()
+    other.vips = {"lan": ["10.1.0.99/24"], "wan": ["10.2.0.99/24"]}
+    second.mode = mode
+    second.write(other)
+    text = second.cluster_yaml.read_text()
+    second.cluster_yaml.write_text(
+        text.replace("gw1: { id: 1, priority: 200", "gw1: { id: 1, priority: 10")
+            .replace("gw2: { id: 2, priority: 100", "gw2: { id: 2, priority: 250"))
+    state = second.directory / "state"
+    shutil.rmtree(state, ignore_errors=True)
+    if kind == "empty":
+        if mode == "join":
+            second.cluster_yaml.unlink()
+        return
+    state.mkdir()
+    if kind == "corrupt":
+        (state / "identity").write_text("hagate identity 1 garbage")
+        (state / "history.git").mkdir()
+        (state / "history.git" / "HEAD").write_text("\0\0\0")
+        second.cluster_yaml.write_bytes(text.encode()[:200] if mode == "join" else
+                                        second.cluster_yaml.read_bytes())
+
+
+@pytest.mark.parametrize("kind", STATES)
+@pytest.mark.parametrize("mode", MODES)
+def test_the_accident(lab, nodes, mode, kind):
+    """A fresh node that would win by priority and by its clock comes beside the gateway."""
+    first, second, teacher, learner = nodes
+    text = first.cluster_yaml.read_text()
+    put_state(second, kind, mode)
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        if kind == "other" and mode == "member":
+            learner.init()  # a cluster of its own, under the same key
+        second.start()
+        learner.start()
+        if mode == "join" and kind != "corrupt":
+            second.wait_role("standby", 30)
+        else:
+            wait_for(lambda: second.role() in ("fault", "off", "standby", "blank"), 15,
+                     "gw2 to settle")
+        wait_for(lambda: echo.report()["sent"] > 4000, 20, "a second of traffic")
+        assert echo.report()["lost"] == 0
+    survives(first, teacher, text)
+    if mode == "join" and kind == "other":
+        kept = run("git", "--git-dir", learner.state / "history.git", "for-each-ref",
+                   "refs/local").stdout
+        assert kept, "what gw2 had was thrown away"
+
+
+def test_foreign_clusters_refuse_each_other(lab, nodes):
+    first, second, teacher, learner = nodes
+    text = first.cluster_yaml.read_text()
+    learner.init()
+    second.start()
+    learner.start()
+    second.wait_role("fault", 15)
+    for agent in (first, second):
+        wait_for(lambda a=agent: [f for f in a.status()["faults"] if "another cluster" in f], 10,
+                 f"{agent.name} to say that the other belongs to another cluster")
+        assert agent.status()["sync"]["state"] == "foreign"
+    survives(first, teacher, text)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_crashes_on_the_way(lab, nodes, seed):
+    """The learner and its agent are killed at random moments until it has joined."""
+    first, second, teacher, learner = nodes
+    text = first.cluster_yaml.read_text()
+    draw = random.Random(seed)
+    make_blank(second)
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        second.start()
+        for _ in range(6):
+            learner.start()
+            wait_for(lambda end=draw.random() * 1.2: ticking(end), 5, "a moment")
+            learner.kill()
+            if draw.random() < 0.3:
+                second.kill()
+                second.start()
+        learner.start()
+        second.wait_role("standby", 30)
+        learner.wait_in_sync()
+        assert echo.report()["lost"] == 0
+    survives(first, teacher, text)
+    assert second.cluster_yaml.read_text() == text
+
+
+def ticking(seconds, clock={}):
+    """True once `seconds` have passed since the first call with this number."""
+    import time
+    start = clock.setdefault(seconds, time.monotonic())
+    return time.monotonic() - start > seconds
+
+
+def test_learner_names_what_is_missing(lab, nodes):
+    """No member in sight, a wrong key, a name that the member does not know."""
+    _, second, teacher, learner = nodes
+    make_blank(second)
+    second.start()
+    good = second.key.read_text()
+    second.key.write_text("ab" * 32 + "\n")
+    learner.start()
+    wait_for(lambda: "another key" in (learner.status().get("text") or ""), 10,
+             "the learner to speak of the key")
+    learner.kill()
+    second.key.write_text(good)
+    write_node(second, "join: 10.1.0.77\n")
+    learner.start()
+    wait_for(lambda: "10.1.0.77" in (learner.status().get("text") or ""), 15,
+             "the learner to name the address")
+    learner.kill()
+    second.node_yaml.write_text(re.sub("^node: gw2", "node: gw9", second.node_yaml.read_text()))
+    learner.start()
+    wait_for(lambda: "gw9" in learner.log_text(), 15, "the learner to hear its name")
+    assert second.role() == "blank" and teacher.generation() == 1
+
+
+def test_init_twice_and_on_a_blank_node(lab, nodes):
+    _, second, teacher, learner = nodes
+    done = teacher.init(check=False)
+    assert done.returncode == 1 and "member already" in done.stderr
+    make_blank(second)
+    done = learner.init(check=False)
+    assert done.returncode == 1 and not (learner.state / "identity").exists()
+
+
+def test_check_of_another_cluster_yaml(lab, nodes):
+    first, *_ = nodes
+    other = first.directory / "other.yaml"
+    other.write_text(first.cluster_yaml.read_text().replace("lease: 20ms", "lease: 8ms"))
+    line = (BUILD / "bin" / "hagated", "--node", first.node_yaml, "--check")
+    assert run(*in_ns(lab.ns("gw1"), *line), check=False).returncode == 0
+    done = run(*in_ns(lab.ns("gw1"), *line, "--cluster", other), check=False)
+    assert done.returncode == 1 and "other.yaml" in done.stderr
