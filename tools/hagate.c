@@ -22,7 +22,7 @@ enum {
 	OPT_MESSAGE = 'm',
 	OPT_CONFIRM = 'c',
 	OPT_STEPS = 'S',
-	OPT_TEST_MAC = 'm',
+	OPT_TEST_MAC = 'T',
 	OPT_RATE = 'R',
 };
 

@@ -61,12 +61,9 @@ own_of() {
 	loader) own='(include/hagate|loader|gen)/[^/]+' ;;
 	wiring) own="(include/hagate|wiring)/[^/]+|$native" ;;
 	agent) own="(include/hagate|loader|wiring)/[^/]+|agent/.+|$native" ;;
-	sync) own='(include/hagate|sync)/[^/]+' ;;
+	sync) own="(include/hagate|sync)/[^/]+|$readers|$native" ;;
 	tools) own="(include/hagate|wiring|tools)/[^/]+|$keys" ;;
 	witness) own="(include/hagate|witness|agent/core)/[^/]+|agent/$leaves|$native" ;;
-	agent) own="(include/hagate|loader)/[^/]+|agent/.+|$native" ;;
-	sync) own="(include/hagate|sync)/[^/]+|$readers|$native" ;;
-	tools) own='(include/hagate|tools)/[^/]+' ;;
 	esac
 }
 
