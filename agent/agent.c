@@ -219,7 +219,9 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *context)
 	return 0;
 }
 
-static void reserve_epochs(struct hg_agent *agent)
+/* Asks the worker for a new block when the present one is used up by half. A peer that
+ * restarts begins a block of its own, so what it claims may lie above all of ours. */
+void hg_agent_reserve_epochs(struct hg_agent *agent)
 {
 	uint64_t next = agent->elect.epoch_counter;
 	uint64_t seen = hg_epoch_counter(agent->elect.epoch_seen) + 1;
@@ -253,7 +255,7 @@ static int on_slow(sd_event_source *source, uint64_t usec, void *context)
 	hg_wiring_slow_tick(agent);
 	hg_mac_slow_tick(agent);
 	hg_port_judge(agent);
-	reserve_epochs(agent);
+	hg_agent_reserve_epochs(agent);
 	usec += HG_SLOW_TICK_MS * 1000;
 	if (usec <= now)
 		usec = now + HG_SLOW_TICK_MS * 1000; /* after a pause: one tick, not all of them */

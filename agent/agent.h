@@ -150,6 +150,7 @@ struct hg_time hg_now(void);
 /* agent.c */
 int hg_agent_run(const char *node_path);
 void hg_agent_list(struct hg_agent *agent); /* asks for links and addresses anew */
+void hg_agent_reserve_epochs(struct hg_agent *agent);
 int hg_agent_submit(struct hg_agent *agent, const struct hg_job *job); /* to the worker */
 void hg_agent_note(struct hg_agent *agent, enum hg_history_type type, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

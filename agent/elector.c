@@ -213,11 +213,14 @@ static void set_deadline(struct hg_agent *agent)
 
 void hg_elector_step(struct hg_agent *agent, struct hg_elect_event *ev)
 {
+	uint64_t seen = agent->elect.epoch_seen;
 	struct hg_actions actions;
 
 	do {
-		observe(agent, &ev->obs);
+		/* The clock first: held up between the two, the agent takes what is new for
+		 * old, never what is old for new. */
 		ev->now = hg_now();
+		observe(agent, &ev->obs);
 		agent->obs = ev->obs;
 		put_word(&agent->maps.state->agent_seen, ev->now.ns);
 		agent->alone_since = agent->elect.is_alone && agent->elect.state == HG_EL_ACTIVE
@@ -230,6 +233,8 @@ void hg_elector_step(struct hg_agent *agent, struct hg_elect_event *ev)
 			act(agent, &actions.list[i]);
 		*ev = (struct hg_elect_event){ .type = HG_EV_TICK };
 	} while (actions.again);
+	if (agent->elect.epoch_seen != seen)
+		hg_agent_reserve_epochs(agent);
 	set_deadline(agent);
 }
 

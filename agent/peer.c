@@ -112,15 +112,16 @@ static void fill_head(const struct hg_agent *agent, struct hg_wire_head *head,
 	head->epoch = htobe64(epoch);
 }
 
-/* A session that the peer is not known to hold yet: HELLO again, soon. XDP wakes the
+/* A young session: HELLO again, soon, until both know that both hold it. That this side
+ * knows is not enough: the peer learns it from a HELLO of ours, and sends under the older
+ * session until then, which a restart of this agent would have overwritten. XDP wakes the
  * peer's agent for unconfirmed HELLOs at most once in 5 ms, so the one that follows the
  * first at once is not seen. */
 static void hurry_session(struct hg_agent *agent)
 {
 	uint64_t now = hg_now().ns;
 
-	if (agent->session.current == HG_SESSION_NONE || agent->session.is_confirmed ||
-	    now < agent->hurried_at + HURRY_NS ||
+	if (agent->session.current == HG_SESSION_NONE || now < agent->hurried_at + HURRY_NS ||
 	    now > agent->session.installed_at.ns + HURRY_MAX_NS)
 		return;
 	agent->hurried_at = now;

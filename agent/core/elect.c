@@ -69,6 +69,8 @@ static void enter(struct hg_elect *el, const struct hg_decision *d)
 		return;
 	el->state = d->next;
 	el->since = el->now;
+	if (d->why == HG_WHY_HEARD_HOLDER)
+		el->back_at = el->now;
 	el->better_since.ns = 0;
 	el->is_consenting = el->state == HG_EL_RELEASING;
 	if (frame_of(from) != frame_of(el->state))
@@ -97,7 +99,7 @@ static void commit_adoption(struct hg_elect *el, const struct hg_obs *obs, struc
 	el->served_epoch = el->epoch;
 	el->is_alone = !el->config.has_peer;
 	el->alone_since = el->now;
-	el->is_bound = el->config.has_peer && hg_view_is_promising(el);
+	el->is_bound = el->config.has_peer && hg_view_is_promising(el) && hg_view_is_short(el, obs);
 	el->release_after.ns = 0;
 	add_type(out, HG_ACT_ANNOUNCE);
 	add_type(out, HG_ACT_ADDRESSES_ADD);

@@ -209,6 +209,7 @@ struct hg_elect {
 	struct hg_time started_at;
 	struct hg_time hello_at; /* when `peer` was heard */
 	struct hg_time since; /* entered `state` */
+	struct hg_time back_at; /* the peer may not have heard this node just before */
 	struct hg_time silent_since; /* last REQUEST or CLAIM of the holder */
 	struct hg_time request_at; /* last REQUEST */
 	struct hg_time standing_at;

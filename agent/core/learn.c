@@ -26,7 +26,8 @@ static void promise(struct hg_elect *el)
 	el->standing_epoch = 0;
 }
 
-static void learn_config(struct hg_elect *el, const struct hg_elect_config *config)
+static void learn_config(struct hg_elect *el, const struct hg_elect_config *config,
+			 const struct hg_obs *obs)
 {
 	bool was_free = el->config.isolation == HG_ISOLATION_CONTINUE;
 
@@ -38,16 +39,18 @@ static void learn_config(struct hg_elect *el, const struct hg_elect_config *conf
 	if (el->config.hello.ns < SHORTEST_NS)
 		el->config.hello.ns = SHORTEST_NS;
 	/* The other way round a holder keeps the promise it has made for its epoch. */
-	if (hg_view_holds(el->state) && was_free && hg_view_is_promising(el))
+	if (hg_view_holds(el->state) && was_free && hg_view_is_promising(el) &&
+	    hg_view_is_short(el, obs))
 		promise(el);
 }
 
 static void learn_start(struct hg_elect *el, const struct hg_elect_event *ev)
 {
-	learn_config(el, &ev->config);
+	learn_config(el, &ev->config, &ev->obs);
 	el->epoch_counter = highest(el->epoch_counter, ev->epoch_counter);
 	el->epoch = ev->obs.epoch;
 	el->started_at = el->now;
+	el->back_at = el->now;
 	el->next_send = el->now;
 	el->next_hello = el->now;
 	el->has_addresses = true; /* an earlier agent may have left some */
@@ -99,7 +102,7 @@ static void learn_by_type(struct hg_elect *el, const struct hg_elect_event *ev)
 		learn_start(el, ev);
 		break;
 	case HG_EV_CONFIG:
-		learn_config(el, &ev->config);
+		learn_config(el, &ev->config, &ev->obs);
 		break;
 	case HG_EV_HELLO:
 		learn_hello(el, ev);
@@ -137,6 +140,8 @@ static void learn_lateness(struct hg_elect *el)
 	if (!el->is_late)
 		return;
 	el->probes_unanswered = 0;
+	if (hg_time_since(el->now, el->next_send).ns >= HG_ALONE_LEASE.ns / 2)
+		el->back_at = el->now;
 	if (el->state == HG_EL_CLAIMING)
 		el->alone_after = hg_time_add(el->now, hg_view_times(el->config.interval, 2));
 }

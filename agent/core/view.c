@@ -14,7 +14,6 @@
 #include "view.h"
 
 #define HELLOS_FRESH 3
-#define ALONE_LEASE HG_MS(200)
 #define ASK_AGAIN_MIN_NS 500000u
 
 struct hg_span hg_view_times(struct hg_span span, uint64_t factor)
@@ -169,9 +168,11 @@ bool hg_view_may_renew(const struct hg_elect *el)
  * a longer lease ends well before that, and a late agent costs no outage. */
 struct hg_span hg_view_own_lease(const struct hg_elect *el, const struct hg_obs *obs)
 {
-	bool is_settled = el->is_alone && hg_time_since(el->now, obs->heard).ns >= ALONE_LEASE.ns;
+	bool is_settled = el->is_alone &&
+			  hg_time_since(el->now, obs->heard).ns >= HG_ALONE_LEASE.ns;
 
-	return is_settled && el->config.lease.ns < ALONE_LEASE.ns ? ALONE_LEASE : el->config.lease;
+	return is_settled && el->config.lease.ns < HG_ALONE_LEASE.ns ? HG_ALONE_LEASE
+								     : el->config.lease;
 }
 
 bool hg_view_is_succession(const struct hg_elect *el, const struct hg_obs *obs, enum hg_why why)
@@ -185,21 +186,36 @@ bool hg_view_is_succession(const struct hg_elect *el, const struct hg_obs *obs, 
 	return why == HG_WHY_HUNG_AGENT || why == HG_WHY_CONSENT || why == HG_WHY_FAILBACK;
 }
 
+/* A lease of this length, granted or renewed by itself at t, is over on any clock. */
+static struct hg_time surely_over(const struct hg_elect *el, struct hg_time t, struct hg_span lease)
+{
+	uint64_t drift = lease.ns / 1000000 * 2 * el->config.drift_ppm;
+
+	t = hg_time_add(t, lease);
+	return hg_time_add(hg_time_add(t, (struct hg_span){ drift }), el->config.margin);
+}
+
+/* A holder that did not hear this node may have renewed its lease for longer than L, up to
+ * the moment it heard it again. Promises and the witness know nothing of the kind. */
+static bool may_be_long(const struct hg_elect *el)
+{
+	return el->config.has_peer && el->config.isolation == HG_ISOLATION_CONTINUE &&
+	       !el->config.has_witness && el->config.lease.ns < HG_ALONE_LEASE.ns;
+}
+
 struct hg_time hg_view_safe_at(const struct hg_elect *el, const struct hg_obs *obs)
 {
-	uint64_t lease = el->config.lease.ns;
-	uint64_t drift = lease / 1000000 * 2 * el->config.drift_ppm;
-	struct hg_time last = obs->last_grant;
+	struct hg_time last = obs->last_grant, back = el->back_at;
 
 	/* A promise counts from when it was heard (HG_HELLO_F_BOUND): before it, the
 	 * holder may have renewed its lease by itself. */
 	if (el->has_standing && hg_time_before(last, el->standing_at))
 		last = el->standing_at;
-	if (last.ns) {
-		last = hg_time_add(last, el->config.lease);
-		last = hg_time_add(last, (struct hg_span){ drift });
-		last = hg_time_add(last, el->config.margin);
-	}
+	if (last.ns)
+		last = surely_over(el, last, el->config.lease);
+	back = surely_over(el, back, HG_ALONE_LEASE);
+	if (may_be_long(el) && hg_time_before(last, back))
+		last = back;
 	return hg_time_before(last, el->alone_after) ? el->alone_after : last;
 }
 
@@ -241,6 +257,11 @@ struct hg_time hg_view_lease(const struct hg_elect *el, const struct hg_obs *obs
 {
 	return hg_time_before(obs->lease_until, el->renewed_until) ? el->renewed_until
 								   : obs->lease_until;
+}
+
+bool hg_view_is_short(const struct hg_elect *el, const struct hg_obs *obs)
+{
+	return hg_time_since(hg_view_lease(el, obs), el->now).ns <= el->config.lease.ns;
 }
 
 enum hg_elect_state hg_view_rest(const struct hg_elect *el, enum hg_elect_state fit)

@@ -12,6 +12,9 @@
 #define HG_PROBES_NEEDED 3
 #define HG_LISTEN_INTERVALS 3
 
+/* That a holder gives itself when it has heard nobody for so long. */
+#define HG_ALONE_LEASE HG_MS(200)
+
 /* States in which the data path of this node may serve. */
 static inline bool hg_view_holds(enum hg_elect_state state)
 {
@@ -91,6 +94,10 @@ struct hg_time hg_view_giveup_at(const struct hg_elect *el);
 
 /* End of the lease as far as it is known: `obs` may be older than the last RENEW. */
 struct hg_time hg_view_lease(const struct hg_elect *el, const struct hg_obs *obs);
+
+/* The lease ends within L: the peer may be promised that it does. One that the holder gave
+ * itself while nobody heard it may be longer. */
+bool hg_view_is_short(const struct hg_elect *el, const struct hg_obs *obs);
 
 /* Where a node goes that stops serving, and one that comes back. */
 enum hg_elect_state hg_view_rest(const struct hg_elect *el, enum hg_elect_state fit);

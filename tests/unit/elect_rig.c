@@ -377,6 +377,7 @@ void rig_into(struct rig *rig, enum hg_elect_state state)
 		break;
 	}
 	assert_int_equal(rig->el.state, state);
+	rig->el.back_at.ns = 0;
 	rig->length = 0;
 	rig->journal[0] = '\0';
 }

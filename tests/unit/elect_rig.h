@@ -62,7 +62,7 @@ void rig_witness(struct rig *rig, bool is_granted, double ms);
 #define rig_expect(rig, text) rig_compare(rig, text, __FILE__, __LINE__)
 void rig_compare(struct rig *rig, const char *text, const char *file, int line);
 
-/* Into the named state by the shortest way. */
+/* Into the named state by the shortest way; the peer has heard this node for long. */
 void rig_into(struct rig *rig, enum hg_elect_state state);
 
 struct hg_time rig_ms(double ms);
