@@ -75,6 +75,9 @@ BPFTESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/
 BPFT_HELP := $(call obj,$(filter-out $(wildcard tests/bpf/test_*.c),$(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))))
 ORACLE    := $(addprefix $(BUILD)/tests/oracle/,native kernel gate apply bench)
 ORACLE_HELP := $(call obj,$(addprefix tests/oracle/,oracle.c generate.c rig.c frame.c) $(wildcard agent/filter/compile*.c))
+SIM       := $(addprefix $(BUILD)/sim/,sim sim-bugs)
+SIM_SRC   := $(wildcard tests/sim/*.c)
+SIM_AGENT := agent/keys.c agent/store.c agent/recorder.c agent/recorder_json.c
 BENCH_RUN := $(BUILD)/tests/bench/filter_run
 BENCH_OBJ := $(call obj,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 LAB_BIN   := $(patsubst tests/lab/%.c,$(BUILD)/lab/%,$(filter-out %.bpf.c,$(wildcard tests/lab/*.c)))
@@ -89,7 +92,7 @@ FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help deps check unit check-store sync-random check-bpf check-netns check-arch check-format fuzz format \
-	analyze asan bench oracle filter-soak soak soak-run demo lab lab-down install uninstall clean man verifier
+	analyze asan bench oracle sim check-sim filter-soak soak soak-run demo lab lab-down install uninstall clean man verifier
 
 all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) $(SOAK_BIN) $(SOAK_BPF) ## build everything; the programs are in build/bin
 
@@ -169,6 +172,18 @@ $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(BPFT_HELP) $(RULE_OBJ) $(LOAD
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) -lsodium -lcmocka
 
+$(BUILD)/sim/sim: $(call obj,$(SIM_SRC) $(SIM_AGENT)) $(CORE_OBJ)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsodium -ljansson
+
+$(BUILD)/sim/sim-bugs: tests/sim/bugs/plant $(SIM_SRC) $(wildcard tests/sim/*.h agent/core/* bpf/*.h include/hagate/*)
+	$(call say,BUGS,$@)
+	@mkdir -p $(@D)
+	$(Q)tests/sim/bugs/plant $(@D)/bugs
+	$(Q)$(CC) -I$(@D)/bugs/include -I$(@D)/bugs $(CFLAGS_ALL) $(LDFLAGS) -DSIM_BUGS -o $@ $(SIM_SRC) \
+		$(SIM_AGENT) $(patsubst %,$(@D)/bugs/%,$(wildcard agent/core/*.c)) -lsodium -ljansson
+
 $(BUILD)/tests/oracle/%.bpf.o: tests/oracle/%.bpf.c
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
@@ -223,6 +238,14 @@ sync-random: $(SYNCTESTS) ## 10,000 random schedules of two stores; SYNC_SEED, S
 asan: ## the unit tests under ASan and UBSan; no root
 	$(Q)ASAN_OPTIONS=print_legend=0 \
 		$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 unit
+
+check-sim: $(SIM) ## the simulator: a slice of its seeds, planted bugs found; no root
+	$(Q)tests/sim/run "$(BUILD)" slice
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 $(BUILD)/asan/sim/sim
+	$(Q)tests/sim/run "$(BUILD)/asan" asan
+
+sim: $(SIM) ## 1,000,000 simulated schedules, every place of two deviations; SIM_SEEDS, SIM_FIRST
+	$(Q)tests/sim/run "$(BUILD)" full
 
 check-bpf: all $(BPFTESTS) $(ORACLE) ## every stage of the data path through BPF_PROG_TEST_RUN (root)
 	$(Q)set -e; for t in $(BPFTESTS); do echo "== $$t"; $$t; done; tests/bpf/verifier.sh
