@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "dump.h"
 #include "flight.h"
 #include "log.h"
 #include "privilege.h"
@@ -452,6 +453,7 @@ out:
 	if (err < 0)
 		hg_error("hagated stops: %s", strerror(-err));
 	hg_control_free(agent->control);
+	hg_dump_finish(agent);
 	if (agent->worker)
 		hg_worker_wait(agent->worker, 2000); /* what is to be remembered is written */
 	hg_worker_free(agent->worker);

@@ -245,6 +245,7 @@ json_t *hg_filter_warnings(struct hg_agent *agent);
 extern const struct hg_control_command hg_commands[];
 json_t *hg_status_json(struct hg_agent *agent);
 json_t *hg_status_ports(struct hg_agent *agent);
+json_t *hg_status_time(const struct timespec *wall); /* RFC 3339; null: none */
 json_t *hg_status_event(const struct hg_history_event *event);
 
 #endif

@@ -108,6 +108,7 @@ const struct hg_control_command hg_commands[] = {
 	{ "filter-trace", false, hg_filter_on_trace },
 	{ "sync", true, hg_sync_on_report },
 	{ "timers", false, hg_timers_on_ask },
+	{ "why", false, hg_why_on_ask },
 	{ "version", false, on_version },
 	{ NULL, false, NULL },
 };

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "agent/dump.h"
 #include "agent/recorder_json.h"
 
 #define HOUR_S 3600
@@ -63,6 +64,7 @@ void hg_flight_slow_tick(struct hg_agent *agent)
 		hg_timing_reset(&flight->timing, now);
 		hg_timing_look(&flight->timing, agent->maps.gap);
 	}
+	hg_dump_slow_tick(agent);
 	if (hg_time_before(now, flight->timing.second)) {
 		if (flight->is_late)
 			sample_cpu(flight, now);
@@ -115,12 +117,64 @@ void hg_flight_before_step(struct hg_agent *agent, struct hg_time now)
 	flight->is_late |= flight->late.ns > flight->interval.ns;
 }
 
+/* The newest by the sender's clock: what was heard last. */
+static uint8_t newest_type(const volatile struct hg_path *path)
+{
+	uint64_t newest = 0;
+	uint8_t type = 0;
+
+	for (unsigned int session = 0; session < 2; session++) {
+		for (unsigned int i = 0; i < HG_WIRE_TYPES; i++) {
+			if (path->seq[session][i] <= newest)
+				continue;
+			newest = path->seq[session][i];
+			type = i;
+		}
+	}
+	return type;
+}
+
+/* What only this moment knows. */
+static void note_change(struct hg_agent *agent, const struct hg_record *step)
+{
+	struct hg_changes *changes = &agent->flight->changes;
+	struct hg_change *change = &changes->list[changes->count % HG_CHANGES];
+	const struct hg_obs *obs = &step->event.obs;
+
+	*change = (struct hg_change){
+		.step = agent->flight->recorder.count - 1,
+		.at = step->event.now,
+		.from = step->from,
+		.to = step->state,
+		.why = step->why,
+		.epoch = step->epoch,
+		.fence_epoch = obs->fence_epoch,
+		.fenced_at = agent->maps.state->fenced_at,
+		.lease_until = obs->lease_until.ns,
+		.last_grant = obs->last_grant.ns,
+		.request = obs->request.ns,
+		.request_epoch = obs->request_epoch,
+		.agent_age = obs->agent_age.ns,
+	};
+	clock_gettime(CLOCK_REALTIME, &change->wall);
+	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
+		change->heard[slot] = agent->maps.path[slot].heard;
+		change->heard_type[slot] = newest_type(&agent->maps.path[slot]);
+	}
+	changes->count++;
+}
+
 void hg_flight_after_step(struct hg_agent *agent, const struct hg_elect_event *ev,
 			  const struct hg_actions *actions)
 {
 	struct hg_flight *flight = agent->flight;
 
+	const struct hg_record *step;
+
 	hg_recorder_end(&flight->recorder, &agent->elect, ev, actions, flight->late);
+	step = hg_recorder_step(&flight->recorder, flight->recorder.count - 1);
+	if (step->why != HG_WHY_NONE)
+		note_change(agent, step);
 }
 
 /* In a task. The client may leave at any line. */

@@ -11,6 +11,7 @@
 #include "agent/agent.h"
 #include "agent/cpu.h"
 #include "agent/recorder.h"
+#include "agent/story.h"
 #include "agent/timing.h"
 
 #define HG_FLIGHT_CPU_SAMPLES 128 /* one a second, and one soon after a late tick */
@@ -25,6 +26,9 @@ struct hg_flight {
 	uint64_t cpu_count; /* samples ever taken */
 	struct hg_cpu_sample cpu_ring[HG_FLIGHT_CPU_SAMPLES];
 	bool is_late; /* since the last sample: look at the CPU soon */
+	struct hg_changes changes;
+	uint64_t dumped; /* changes at the last dump (dump.h) */
+	bool is_dump_final; /* it was made when the episode was over */
 };
 
 /* -ENOMEM. Before memory is locked. */
@@ -41,6 +45,9 @@ void hg_flight_slow_tick(struct hg_agent *agent);
 
 /* `timers` in the status; a new reference. */
 json_t *hg_flight_status(const struct hg_agent *agent);
+
+/* why.c */
+void hg_why_on_ask(void *context, struct hg_control_request *req, json_t *arguments);
 
 /* timers.c */
 void hg_timers_on_ask(void *context, struct hg_control_request *req, json_t *arguments);

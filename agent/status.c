@@ -39,7 +39,7 @@ static const char *role_name(unsigned int role)
 	return role < HG_ROLES ? role_names[role] : "unknown";
 }
 
-static json_t *json_time(const struct timespec *wall)
+json_t *hg_status_time(const struct timespec *wall)
 {
 	char text[64], zone[8];
 	struct tm tm;
@@ -239,7 +239,7 @@ static json_t *json_failover(const struct hg_failover *failover)
 		"{s:I,s:o,s:o,s:o}", "count", (json_int_t)failover->count, "last_ms",
 		failover->count && failover->last_ms >= 0 ? json_ms(failover->last_ms * 1e6)
 							  : json_null(),
-		"last_at", json_time(&failover->last_at), "last_reason",
+		"last_at", hg_status_time(&failover->last_at), "last_reason",
 		failover->count ? json_string(whys[failover->last_why].name) : json_null());
 }
 
@@ -266,7 +266,7 @@ json_t *hg_status_json(struct hg_agent *agent)
 		return NULL;
 	json_object_set_new(status, "load", hg_load_json(agent));
 	json_object_set_new(json_object_get(status, "peer"), "load", hg_load_peer_json(agent));
-	json_object_set_new(status, "role_since", json_time(&agent->since_wall));
+	json_object_set_new(status, "role_since", hg_status_time(&agent->since_wall));
 	json_object_set_new(status, "reason_text", json_string(whys[elect->why].text));
 	json_object_set_new(status, "isolation",
 			    json_string(agent->setup->cluster.isolation == HG_ISOLATION_STOP
@@ -290,7 +290,7 @@ json_t *hg_status_json(struct hg_agent *agent)
 json_t *hg_status_event(const struct hg_history_event *event)
 {
 	json_t *object = json_pack("{s:I,s:o,s:s,s:s}", "seq", (json_int_t)event->seq, "time",
-				   json_time(&event->wall), "type",
+				   hg_status_time(&event->wall), "type",
 				   hg_history_type_name(event->type), "text", event->text);
 
 	if (!object || event->type != HG_HISTORY_TRANSITION)

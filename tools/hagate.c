@@ -131,6 +131,8 @@ static const struct command commands[] = {
 	  "The configuration of both nodes and its history." },
 	{ "events", hg_events_run, NULL, events_options,
 	  "Show what happened and why, the oldest first." },
+	{ "why", hg_why_run, "[N]", json_options,
+	  "Tell the story of the last change of role, or of the Nth last." },
 	{ "timers", hg_timers_run, NULL, timers_options,
 	  "Tell how close leases came to lapse, and recommend interval and lease." },
 	{ "keygen", hg_keygen_run, "FILE", no_options,

@@ -36,6 +36,7 @@ int hg_operate_handover(const struct hg_tool *tool);
 int hg_operate_maintenance(const struct hg_tool *tool);
 int hg_operate_reload(const struct hg_tool *tool);
 int hg_operate_version(const struct hg_tool *tool);
+int hg_why_run(const struct hg_tool *tool);
 int hg_timers_run(const struct hg_tool *tool);
 int hg_keygen_run(const struct hg_tool *tool);
 int hg_init_run(const struct hg_tool *tool);

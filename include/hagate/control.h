@@ -30,6 +30,7 @@
  * filter-blocked "limit":n              {"ok":true,"blocked":[...],"total":n}
  * filter-trace  "packet":text           {"ok":true,"trace":{...}}
  * timers        "per_year":x            {"ok":true,"timers":{...}}
+ * why           "back":n                {"ok":true,"why":{...},"known":n}
  * version                               {"ok":true,"version":...}
  * sync          "state", "text",         from hagate-sync; what it needs to know of the peer
  *               "generation", "head"
