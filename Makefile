@@ -28,7 +28,7 @@ LIBS_AGENT := $(shell pkg-config --libs libfyaml libsystemd libmnl libsodium jan
 LIBS_STORE := $(shell pkg-config --libs libgit2 zlib 2>/dev/null)
 LIBS_WITN  := $(shell pkg-config --libs libsystemd libsodium libcap libseccomp 2>/dev/null) -lpthread
 LIBS_SYNC  := $(shell pkg-config --libs libgit2 gnutls libsodium jansson libfyaml zlib 2>/dev/null)
-LIBS_TOOLS := $(shell pkg-config --libs jansson smartcols 2>/dev/null)
+LIBS_TOOLS := $(shell pkg-config --libs jansson smartcols libsodium 2>/dev/null)
 
 WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum
 OPT        ?= -O2 -g
@@ -114,7 +114,7 @@ $(BUILD)/bin/hagate-load: $(call obj,loader/hagate-load.c) $(LOAD_OBJ)
 $(BUILD)/bin/hagate-load: LIBS = $(LIBS_LOAD)
 $(BUILD)/bin/hagate-witness: $(call obj,witness/main.c) $(WITN_OBJ) $(WITN_BASE)
 $(BUILD)/bin/hagate-witness: LIBS = $(LIBS_WITN)
-$(BUILD)/bin/hagate: $(TOOLS_OBJ)
+$(BUILD)/bin/hagate: $(TOOLS_OBJ) $(WIRING_OBJ) $(call obj,agent/keys.c agent/keyfile.c)
 $(BUILD)/bin/hagate: LIBS = $(LIBS_TOOLS)
 # The configuration's readers, out of an archive: only what is called is linked.
 $(BUILD)/lib/agent.a: $(AGENT_OBJ) $(CORE_OBJ) $(LOAD_OBJ)

@@ -24,6 +24,10 @@ enum {
 	OPT_STEPS = 'S',
 	OPT_TEST_MAC = 'T',
 	OPT_RATE = 'R',
+	OPT_KEY = 'k',
+	OPT_NODE = 'N',
+	OPT_SECONDS = 'w',
+	OPT_PROBE = 'p',
 };
 
 static const struct argp_option json_options[] = {
@@ -44,6 +48,15 @@ static const struct argp_option events_options[] = {
 };
 static const struct argp_option init_options[] = {
 	{ "dir", OPT_DIR, "DIR", 0, "Write into DIR instead of /etc/hagate", 0 },
+	{ 0 },
+};
+static const struct argp_option discover_options[] = {
+	{ "key", OPT_KEY, "FILE", 0, "Verify what is heard with this cluster key", 0 },
+	{ "node", OPT_NODE, "FILE", 0, "... with the key that this node.yaml names", 0 },
+	{ "seconds", OPT_SECONDS, "N", 0, "Listen for N seconds (5)", 0 },
+	{ "probe", OPT_PROBE, NULL, 0,
+	  "Also send: finds NICs of this machine on one segment, and loops", 0 },
+	{ "json", OPT_JSON, NULL, 0, "JSON: indented on a terminal, else one line", 0 },
 	{ 0 },
 };
 static const struct argp_option block_options[] = {
@@ -139,6 +152,8 @@ static const struct command commands[] = {
 	  "Make a cluster key. A file that exists is left alone." },
 	{ "init", hg_init_run, NULL, init_options,
 	  "Write example files and a key for this machine, overwriting nothing." },
+	{ "discover", hg_discover_run, NULL, discover_options,
+	  "Listen on every NIC and propose the ports of node.yaml (root; needs no agent)." },
 	{ "version", hg_operate_version, NULL, no_options,
 	  "Print the version, and that of the agent if one runs." },
 	{ 0 },
@@ -181,6 +196,18 @@ static error_t parse_command_option(int key, char *arg, struct argp_state *state
 	switch (key) {
 	case OPT_JSON:
 		line->tool.is_json = true;
+		return 0;
+	case OPT_KEY:
+		line->tool.key = arg;
+		return 0;
+	case OPT_NODE:
+		line->tool.node = arg;
+		return 0;
+	case OPT_SECONDS:
+		line->tool.seconds = arg;
+		return 0;
+	case OPT_PROBE:
+		line->tool.is_probe = true;
 		return 0;
 	case OPT_TEST_MAC:
 		line->tool.is_mac_test = true;

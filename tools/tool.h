@@ -25,6 +25,8 @@ struct hg_tool {
 	bool is_json;
 	bool is_follow, is_steps; /* events */
 	bool is_mac_test; /* ports --test-mac */
+	bool is_probe; /* discover */
+	const char *key, *node, *seconds; /* discover */
 	bool has_terminal; /* stdout is one */
 	bool has_color;
 };
@@ -40,6 +42,7 @@ int hg_why_run(const struct hg_tool *tool);
 int hg_timers_run(const struct hg_tool *tool);
 int hg_keygen_run(const struct hg_tool *tool);
 int hg_init_run(const struct hg_tool *tool);
+int hg_discover_run(const struct hg_tool *tool);
 int hg_filter_show(const struct hg_tool *tool);
 int hg_filter_check(const struct hg_tool *tool);
 int hg_filter_block(const struct hg_tool *tool);

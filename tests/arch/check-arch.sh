@@ -62,7 +62,7 @@ own_of() {
 	wiring) own="(include/hagate|wiring)/[^/]+|$native" ;;
 	agent) own="(include/hagate|loader|wiring)/[^/]+|agent/.+|$native" ;;
 	sync) own="(include/hagate|sync)/[^/]+|$readers|$native" ;;
-	tools) own="(include/hagate|wiring|tools)/[^/]+|$keys" ;;
+	tools) own="(include/hagate|wiring|tools)/[^/]+|$keys|$native" ;;
 	witness) own="(include/hagate|witness|agent/core)/[^/]+|agent/$leaves|$native" ;;
 	esac
 }
