@@ -92,7 +92,7 @@ FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help deps check unit check-store sync-random check-bpf check-netns check-arch check-format fuzz format \
-	analyze asan bench oracle sim check-sim filter-soak soak soak-run demo lab lab-down install uninstall clean man verifier
+	analyze asan bench oracle sim check-sim filter-soak soak soak-run starve forged demo lab lab-down install uninstall clean man verifier
 
 all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) $(SOAK_BIN) $(SOAK_BPF) ## build everything; the programs are in build/bin
 
@@ -293,6 +293,12 @@ soak: ## random faults, SOAK_FAULTS=10000 SOAK_SEED=n, one log line each; SANITI
 
 soak-run: all
 	$(Q)$(PYTHON) tests/soak/soak.py
+
+starve: all ## real-time threads on all processors for 60 s; hagate and keepalived (root)
+	$(Q)$(PYTHON) tests/soak/starve.py
+
+forged: all ## 500,000 forged heartbeats a second for 60 s at the node in service (root)
+	$(Q)$(PYTHON) tests/soak/forged.py
 
 demo: ## two gateways, two hypervisors, real faults, the measured outage (root)
 	$(Q)packaging/deps.sh --quiet

@@ -63,6 +63,7 @@ struct hg_agent_port {
 	struct hg_heartbeat heartbeat;
 	struct hg_neigh_filter *neigh_filter; /* what the peer may teach; NULL: make it anew */
 	uint64_t stray; /* frames that a standby should not see, at the last slow tick */
+	uint64_t heard_before; /* path's word at the last step of the election */
 	uint32_t stray_peer; /* what the peer said of its own, at its last HELLO */
 	struct hg_wire_hello hello; /* the peer's last on this port */
 	uint64_t hello_at;
@@ -218,6 +219,7 @@ void hg_vips_remove(struct hg_agent *agent);
 void hg_vips_remove_missing(struct hg_agent *agent, const struct hg_setup *next);
 void hg_vips_set_port(struct hg_agent *agent, unsigned int slot); /* announcements, MAC filter */
 void hg_vips_announce(struct hg_agent *agent);
+void hg_vips_on_step(struct hg_agent *agent); /* announces on a segment that healed */
 bool hg_vips_vmac(const struct hg_agent *agent, unsigned int slot, uint8_t ret[6]);
 void hg_vips_slow_tick(struct hg_agent *agent);
 

@@ -235,6 +235,7 @@ void hg_elector_step(struct hg_agent *agent, struct hg_elect_event *ev)
 	} while (actions.again);
 	if (agent->elect.epoch_seen != seen)
 		hg_agent_reserve_epochs(agent);
+	hg_vips_on_step(agent);
 	set_deadline(agent);
 }
 

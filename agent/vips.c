@@ -322,6 +322,27 @@ void hg_vips_announce(struct hg_agent *agent)
 	continue_announcing(agent);
 }
 
+/* A segment was cut and has healed, maybe as the only one of several: its hosts may
+ * know the other node's MAC, and were not reached by what this node announced. */
+void hg_vips_on_step(struct hg_agent *agent)
+{
+	bool is_due = false;
+
+	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
+		struct hg_agent_port *port = &agent->port[slot];
+		uint64_t was = port->heard_before, heard = agent->maps.path[slot].heard;
+
+		port->heard_before = heard;
+		if (!was || heard < was + agent->elect.config.lease.ns ||
+		    agent->elect.state != HG_EL_ACTIVE)
+			continue;
+		hg_announce_again(agent->announce, slot, hg_now());
+		is_due = true;
+	}
+	if (is_due)
+		continue_announcing(agent);
+}
+
 /* The closed loop: a standby that still gets frames for the VIPs says so in HELLO. */
 void hg_vips_slow_tick(struct hg_agent *agent)
 {

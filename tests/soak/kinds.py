@@ -207,6 +207,7 @@ def both_claim(rng, soak):
     return plan
 
 
+FORGED_MS = 200
 POKES = ("lease-zero", "lease-far", "lease-past", "epoch-zero", "fence-up", "drain-far",
          "drain-zero", "agent-seen-zero", "agent-seen-far")
 
@@ -218,7 +219,9 @@ def map_changed(rng, soak):
     for node in nodes:
         plan.at(0, poke, node, way, bump)
     plan.detail = f"{word} {way}"
-    plan.is_tampered = plan.is_boot = way == "lease-far"
+    plan.is_tampered = way == "lease-far"
+    if plan.is_tampered:
+        plan.at(FORGED_MS + 20, lambda: None)  # the next fault is to find true leases
     return plan
 
 
@@ -228,7 +231,7 @@ def poke(node, way, bump):
     word, value = {
         "lease-zero": ("lease_until", 0),
         "lease-past": ("lease_until", now - 1),
-        "lease-far": ("lease_until", now + second // 5),
+        "lease-far": ("lease_until", now + FORGED_MS * 1_000_000),
         "epoch-zero": ("epoch", 0),
         "fence-up": ("fence_epoch", max(epoch, fence) + (bump << 8)),
         "drain-far": ("drain_until", now + second // 10),

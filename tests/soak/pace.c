@@ -3,6 +3,8 @@
  * Sends raw Ethernet frames at a steady rate until it is killed or stdin ends.
  *
  *   pace INTERFACE RATE FRAME...      frames in hex, sent in turn; RATE a second
+ *
+ * Above the agents, so that it asks on when they are starved.
  */
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -68,7 +70,7 @@ static void send_for_ever(int fd, int count, unsigned long rate)
 
 int main(int argc, char **argv)
 {
-	struct sched_param param = { .sched_priority = 1 };
+	struct sched_param param = { .sched_priority = 70 };
 	int fd;
 
 	if (argc < 4 || argc > FRAMES_MAX + 3) {

@@ -31,6 +31,9 @@
  * all. The soak declares such times (is_declared); they are counted apart, with their
  * first and last frame.
  *
+ * A count that needs no map of the sender and so fits any software: `foreign`, ARP in
+ * the name of a VIP from another node than the one that announced it last.
+ *
  * sink_to, on the way to the node, hands frames to a program that holds them for a
  * while (delay.c) and sends them on with MARK_HELD: delay and reordering.
  */
@@ -84,6 +87,14 @@ struct {
 	__type(value, __u32);
 } sink_addr SEC(".maps");
 
+/* Who announced a VIP last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct sink_addr_key);
+	__type(value, __u32);
+} sink_announcer SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -126,6 +137,8 @@ struct arp_body {
 struct frame {
 	struct sink_addr_key addr;
 	enum sink_kind kind;
+	__u8 is_arp;
+	__u8 is_announcement;
 };
 
 static __always_inline __u32 kind_of(const struct sink_addr_key *addr)
@@ -142,8 +155,11 @@ static __always_inline void read_arp(struct __sk_buff *skb, struct frame *f)
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &arp, sizeof(arp)))
 		return;
 	__builtin_memcpy(f->addr.addr, arp.spa, sizeof(arp.spa));
-	if (kind_of(&f->addr) == SINK_ADDR_VIP)
-		f->kind = SINK_CLAIM;
+	if (kind_of(&f->addr) != SINK_ADDR_VIP)
+		return;
+	f->kind = SINK_CLAIM;
+	f->is_arp = 1;
+	f->is_announcement = *(__u32 *)arp.spa == *(__u32 *)arp.tpa;
 }
 
 static __always_inline void read_ip4(struct __sk_buff *skb, struct frame *f)
@@ -309,6 +325,19 @@ static __always_inline void look(struct sink_all *all, const struct hg_state *st
 		r->bads |= 1 << SINK_MUTE;
 }
 
+static __always_inline void count_foreign(struct sink_all *all, const struct frame *f, __u32 node)
+{
+	__u32 *announcer;
+
+	if (f->is_announcement) {
+		bpf_map_update_elem(&sink_announcer, &f->addr, &node, BPF_ANY);
+		return;
+	}
+	announcer = bpf_map_lookup_elem(&sink_announcer, &f->addr);
+	if (f->is_arp && announcer && *announcer != node)
+		__sync_fetch_and_add(&all->foreign, 1);
+}
+
 SEC("tc")
 int sink_from(struct __sk_buff *skb)
 {
@@ -329,6 +358,7 @@ int sink_from(struct __sk_buff *skb)
 	__builtin_memcpy(r.addr, f.addr.addr, sizeof(r.addr));
 	if (f.kind != SINK_NONE)
 		__sync_fetch_and_add(f.kind == SINK_CLAIM ? &all->claims : &all->transit, 1);
+	count_foreign(all, &f, port->node);
 	state = truth_of(port->node);
 	if (!state) {
 		if (f.kind != SINK_NONE)

@@ -49,6 +49,7 @@ struct sink_all {
 	__u64 declared[SINK_BADS]; /* while the soak said that a partition stands */
 	__u64 flight, flight_max; /* mute frames that were under way; ns since the silence */
 	__u64 crossed, crossed_max; /* the same for frames that are `two` */
+	__u64 foreign; /* ARP for a VIP from another node than the last that announced it */
 	__u64 records; /* written so far; the last SINK_RECORDS are kept */
 };
 

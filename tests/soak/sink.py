@@ -19,7 +19,7 @@ BADS = ("two", "mute", "both")
 
 Count = namedtuple("Count", "claims transit drained bare two mute both "
                             "declared_two declared_mute declared_both "
-                            "flight flight_max crossed crossed_max records")
+                            "flight flight_max crossed crossed_max foreign records")
 Record = namedtuple("Record", "at epoch fence_epoch lease_until drain_until fenced_at "
                               "other_epoch served_at node ifindex kind bads addr")
 
@@ -54,7 +54,7 @@ class Sink:
             "truth": Map(self.pin / "sink_truth", "=I", "=I"),
             "port": Map(self.pin / "sink_port", "=I", "=3I"),
             "addr": Map(self.pin / "sink_addr", "=16s", "=I"),
-            "all": Map(self.pin / "sink_all", "=I", f"={4 + 6 + 5}Q"),
+            "all": Map(self.pin / "sink_all", "=I", f"={4 + 6 + 6}Q"),
             "node": Map(self.pin / "sink_node", "=I", "=2Q"),
             "declared": Map(self.pin / "sink_declared", "=I", "=3Q"),
             "record": Map(self.pin / "sink_record", "=I", "=8Q4I16s"),
@@ -129,7 +129,7 @@ class Sink:
 
     def count(self):
         f = self.maps["all"].read((0,))
-        return Count(*f[:4], *f[4:7], *f[7:10], *f[-5:])
+        return Count(*f[:4], *f[4:7], *f[7:10], *f[-6:])
 
     def records(self, since):
         """The frames counted as bad after the first `since` ones."""
