@@ -68,6 +68,12 @@ static void on_maintenance(void *context, struct hg_control_request *req, json_t
 		hg_control_fail(req, "a handover is under way already");
 		return;
 	}
+	/* A holder that could not hand over yet tries again. */
+	if (job.is_on == agent->elect.is_maintenance && agent->elect.state != HG_EL_ACTIVE &&
+	    agent->elect.state != HG_EL_RELEASING) {
+		hg_control_done(req, "maintenance is %s already", job.is_on ? "on" : "off");
+		return;
+	}
 	hg_agent_note(agent, HG_HISTORY_OPERATOR, "maintenance %s by uid %u",
 		      job.is_on ? "on" : "off", hg_control_asker(req).uid);
 	hg_agent_submit(agent, &job);

@@ -54,8 +54,8 @@ static void answer_failure(struct hg_agent *agent, const char *text)
 						"diagnostics", text));
 }
 
-/* Warnings of the files come with it. */
-static void answer_success(struct hg_agent *agent, struct hg_control_request *req)
+/* Warnings of the files come with it when they are news; the status keeps them. */
+static void answer_success(struct hg_agent *agent, struct hg_control_request *req, bool is_news)
 {
 	const struct hg_setup *setup = agent->setup;
 	json_t *answer = json_pack("{s:b,s:o}", "ok", 1, "text",
@@ -64,7 +64,7 @@ static void answer_success(struct hg_agent *agent, struct hg_control_request *re
 						setup->filter.rule_count,
 						setup->filter.is_default_drop ? "drop" : "accept"));
 
-	if (setup->diagnostics[0])
+	if (setup->diagnostics[0] && is_news)
 		json_object_set_new(answer, "diagnostics", json_string(setup->diagnostics));
 	hg_control_reply(req, answer);
 }
@@ -116,6 +116,7 @@ static int on_setup_done(sd_event_source *source, const siginfo_t *info, void *c
 	struct hg_agent *agent = context;
 	struct hg_setup *next = agent->next;
 	struct hg_control_request *req = agent->reload;
+	bool is_news = strcmp(agent->setup->diagnostics, next->diagnostics) != 0;
 
 	if (!next->err && (info->si_code != CLD_EXITED || info->si_status))
 		next->err = -ECANCELED;
@@ -129,7 +130,7 @@ static int on_setup_done(sd_event_source *source, const siginfo_t *info, void *c
 		adopt(agent, next);
 		hg_agent_note(agent, HG_HISTORY_CONFIG, "configuration read again");
 		if (req)
-			answer_success(agent, req);
+			answer_success(agent, req, is_news);
 	}
 	if (agent->is_setup_again) {
 		agent->is_setup_again = false;

@@ -6,6 +6,7 @@
 #include <argp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "tool.h"
@@ -354,6 +355,16 @@ static int run_command(struct command_line *line, int argc, char **argv)
 	return line->command->fn(&line->tool);
 }
 
+static int terminal_width(const struct hg_tool *tool)
+{
+	struct winsize size;
+
+	if (!tool->has_terminal || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 ||
+	    size.ws_col < HG_TOOL_WIDTH_MIN)
+		return HG_TOOL_WIDTH;
+	return size.ws_col < HG_TOOL_WIDTH ? size.ws_col : HG_TOOL_WIDTH;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
@@ -377,6 +388,7 @@ int main(int argc, char **argv)
 	argp_program_version = "hagate " HG_VERSION;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &line);
 	line.tool.has_terminal = isatty(STDOUT_FILENO);
+	line.tool.width = terminal_width(&line.tool);
 	line.tool.has_color = line.tool.has_terminal && !(no_color && *no_color);
 	status = run_command(&line, argc, argv);
 	if ((fflush(stdout) == EOF || ferror(stdout)) && !status) {

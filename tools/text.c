@@ -139,7 +139,8 @@ int hg_text_wrap(const struct hg_tool *tool, enum hg_text_color color, int inden
 	int lines = 0;
 
 	for (int lead = 0; *text && lines < lines_max; lead = indent, lines++) {
-		size_t room = (size_t)(HG_TOOL_WIDTH - lead);
+		int width = tool->width ? tool->width : HG_TOOL_WIDTH;
+		size_t room = (size_t)(width - lead);
 		size_t length = line_length(text, room);
 		bool is_cut = text[length] && lines + 1 == lines_max;
 

@@ -38,7 +38,7 @@ void hg_text_add(char *text, size_t size, const char *format, ...)
 const char *hg_text_color(const struct hg_tool *tool, enum hg_text_color color);
 const char *hg_text_color_end(const struct hg_tool *tool);
 
-/* Prints text wrapped at HG_TOOL_WIDTH, at most `lines_max` lines, later ones indented.
+/* Prints text wrapped at the tool's width, at most `lines_max` lines, later ones indented.
  * Returns the number of lines. */
 int hg_text_wrap(const struct hg_tool *tool, enum hg_text_color color, int indent, int lines_max,
 		 const char *text);

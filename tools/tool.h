@@ -13,6 +13,7 @@
 #include "hagate/control.h"
 
 #define HG_TOOL_WIDTH 80 /* widest line that is printed for people */
+#define HG_TOOL_WIDTH_MIN 40 /* a terminal that is narrower breaks lines by itself */
 
 struct hg_tool {
 	const char *run; /* --run DIR */
@@ -28,6 +29,7 @@ struct hg_tool {
 	bool is_probe; /* discover */
 	const char *key, *node, *seconds; /* discover */
 	bool has_terminal; /* stdout is one */
+	int width; /* of running text: the terminal's, at most HG_TOOL_WIDTH */
 	bool has_color;
 };
 

@@ -162,6 +162,7 @@ def test_no_ruleset_locks_out(lab, start):
         first.write(settings(filter_yaml(["drop"], "drop")))
         done = first.command("filter", "reload")
         assert "failsafe" in done.stderr and "heartbeats" in done.stderr
+        assert "failsafe" not in first.command("filter", "reload").stderr  # no news
         put([second], filter_yaml(["drop"], "drop"))
         epoch = first.epoch()
         wait_for(lambda: not echo.is_flowing(), 2, "the end of the traffic")

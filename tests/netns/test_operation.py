@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What an operator does and sees: commands, files, sockets, pins."""
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import re
 import shutil
 import stat
+import struct
+import subprocess
+import termios
 
 import pytest
 from agents import Settings
@@ -38,6 +44,32 @@ def test_status_json(pair):
     wait_for(lambda: 0 < first.status()["lease_ms"] <= 20.1, 5, "a lease that gw2 grants")
     assert first.role() == "active" and second.role() == "standby"
     assert first.status()["peer"]["node"] == "gw2"
+
+
+def on_terminal(agent, columns, *args):
+    """What the command prints on a terminal of that width, without colours."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+    done = subprocess.run(in_ns(agent.lab.ns(agent.name), BUILD / "bin" / "hagate", "--run",
+                                agent.run_dir, *args), stdout=theirs, check=True, timeout=20,
+                          env={"NO_COLOR": "1"})
+    os.close(theirs)
+    text = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while chunk := os.read(ours, 65536):
+            text += chunk
+    os.close(ours)
+    assert done.returncode == 0
+    return text.decode().replace("\r\n", "\n")
+
+
+def test_text_keeps_to_the_terminal(pair):
+    second = pair[1]
+    for columns, bound in ((60, 60), (80, 80), (200, 80), (5, 80)):
+        head = on_terminal(second, columns, "status").split("PORT ")[0]
+        assert max(map(len, head.splitlines())) <= bound, columns
+    lines = on_terminal(second, 60, "why").splitlines()
+    assert max(map(len, lines)) <= 60
 
 
 def test_status_of_a_dead_agent(pair):

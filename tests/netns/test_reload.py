@@ -249,6 +249,18 @@ def test_vip_moves_to_another_port(lab, start):
 # --- the agent's processes --------------------------------------------------------------------
 
 
+def test_maintenance_twice(pair):
+    first, _ = pair
+    first.command("maintenance", "on")
+    again = first.command("maintenance", "on")
+    assert "already" in again.stdout
+    first.command("maintenance", "off")
+    first.wait_role("standby")
+    assert "off already" in first.command("maintenance", "off").stdout
+    orders = [line for line in first.command("events").stdout.splitlines() if "by uid" in line]
+    assert len(orders) == 2
+
+
 def test_maintenance_is_remembered_at_once(pair):
     """SIGTERM right behind the command, while the worker that writes it stands still."""
     first, second = pair
