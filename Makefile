@@ -219,11 +219,11 @@ $(BUILD)/soak/%: tests/soak/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -o $@ $< -lpthread
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(AGENT_SRC) $(wildcard agent/core/*.c loader/*.c wiring/*.c) | $(SKELS)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(AGENT_SRC) $(wildcard agent/core/*.c loader/*.c wiring/*.c witness/*.c) | $(SKELS)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(CFLAGS_ALL) -fsanitize=fuzzer,address,undefined -o $@ $< \
-		$(AGENT_SRC) $(wildcard agent/core/*.c wiring/*.c) \
+		$(AGENT_SRC) $(wildcard agent/core/*.c wiring/*.c) $(filter-out witness/main.c,$(wildcard witness/*.c)) \
 		$(filter-out loader/hagate-load.c,$(wildcard loader/*.c)) $(LIBS_LOAD) $(LIBS_AGENT)
 
 unit: $(UNIT) ## unit tests (core, config, frames); no root
@@ -260,6 +260,9 @@ check-netns: all ## whole gateways in network namespaces (root)
 check-vm: all ## two gateways as virtual machines with Debian's kernel, emulated: minutes (root)
 	$(Q)packaging/deps.sh --vm
 	$(Q)$(PYTEST) tests/vm
+
+check-witness: all ## the witness at length: lost memory, full disk, partitions at random; WITNESS_SECONDS (root)
+	$(Q)$(PYTEST) -s tests/netns/long_witness.py
 
 check-arch: all ## floors: include allow-lists, symbols of the core
 	$(Q)tests/arch/check-arch.sh

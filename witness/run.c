@@ -40,6 +40,7 @@ struct run {
 	unsigned int cluster_count;
 	int store_err; /* as logged */
 	struct hg_time settle_at; /* end of the silence after the start */
+	struct hg_time retry_at; /* NEVER while the state can be written */
 	int signal_fd;
 	int fd[HG_RUN_LISTEN_MAX];
 	unsigned int fd_count;
@@ -154,6 +155,10 @@ static int open_state(struct run *run)
 static void note_store(struct run *run, int err)
 {
 	hg_serve_set_forgetful(run->serve, err);
+	if (!err)
+		run->retry_at = HG_TIME_NEVER;
+	else if (run->retry_at.ns == UINT64_MAX)
+		run->retry_at = hg_time_add(now(), HG_MS(RETRY_MS));
 	if (err == run->store_err)
 		return;
 	if (err)
@@ -193,8 +198,7 @@ static void set_rules(struct run *run)
 static void settle(struct run *run)
 {
 	run->settle_at = HG_TIME_NEVER;
-	if (!run->store_err)
-		hg_ledger_set_lease(run->ledger, run->options->lease_ms);
+	hg_ledger_set_lease(run->ledger, run->options->lease_ms);
 	hg_notice("grants from now on");
 }
 
@@ -259,11 +263,22 @@ static void answer(struct run *run, int fd)
 
 static int timeout_ms(const struct run *run)
 {
-	uint64_t left = hg_time_since(run->settle_at, now()).ns / 1000000 + 1;
+	struct hg_time due = hg_time_min(run->settle_at, run->retry_at);
 
-	if (run->settle_at.ns == UINT64_MAX)
-		return run->store_err ? RETRY_MS : -1;
-	return run->store_err && left > RETRY_MS ? RETRY_MS : (int)left;
+	if (due.ns == UINT64_MAX)
+		return -1;
+	return hg_time_since(due, now()).ns / 1000000 + 1;
+}
+
+/* By the clock, not by poll: frames come all the time. */
+static void on_time(struct run *run)
+{
+	if (!hg_time_before(now(), run->settle_at))
+		settle(run);
+	if (hg_time_before(now(), run->retry_at))
+		return;
+	run->retry_at = hg_time_add(now(), HG_MS(RETRY_MS));
+	hg_ledger_retry(run->ledger);
 }
 
 static int loop(struct run *run)
@@ -285,10 +300,7 @@ static int loop(struct run *run)
 				answer(run, run->fd[i]);
 		if (n > 0 && fds[1].revents)
 			note_store(run, hg_ledger_outcome(run->ledger));
-		if (!hg_time_before(now(), run->settle_at))
-			settle(run);
-		else if (!n && run->store_err)
-			hg_ledger_retry(run->ledger);
+		on_time(run);
 		if (n > 0 && fds[0].revents)
 			return 0;
 	}
@@ -369,7 +381,7 @@ static int prepare(struct run *run)
 
 int hg_run(const struct hg_run_options *options)
 {
-	struct run run = { .options = options, .signal_fd = -1 };
+	struct run run = { .options = options, .signal_fd = -1, .retry_at = HG_TIME_NEVER };
 	int err = prepare(&run);
 
 	if (!err)

@@ -92,8 +92,8 @@ ssize_t hg_socket_receive(int fd, void *frame, size_t size, struct hg_socket_pee
 		.msg_namelen = sizeof(ret->from),
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
-		.msg_control = ret->control.octets,
-		.msg_controllen = sizeof(ret->control.octets),
+		.msg_control = ret->control,
+		.msg_controllen = sizeof(ret->control),
 	};
 	ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT);
 
@@ -128,12 +128,12 @@ void hg_socket_send(int fd, const void *frame, size_t length, struct hg_socket_p
 		.msg_namelen = to->length,
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
-		.msg_control = to->control.octets,
+		.msg_control = to->control,
 		.msg_controllen = to->control_length,
 	};
 
 	if (to->control_length)
-		free_interface(&to->control.align);
+		free_interface((struct cmsghdr *)to->control);
 	/* What cannot go out is lost, as on a wire: the node asks again. */
 	if (sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return;

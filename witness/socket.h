@@ -20,10 +20,7 @@ struct hg_socket_address {
 struct hg_socket_peer {
 	struct sockaddr_in6 from; /* IPv4 as ::ffff:a.b.c.d on a socket of both */
 	socklen_t length;
-	union {
-		char octets[CMSG_SPACE(sizeof(struct in6_pktinfo))];
-		struct cmsghdr align;
-	} control;
+	char control[CMSG_SPACE(sizeof(struct in6_pktinfo))] __attribute__((aligned(8)));
 	size_t control_length;
 };
 

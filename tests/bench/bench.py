@@ -5,7 +5,7 @@
     bench.py [--cases LIST] [--stacks LIST] [--parts LIST] [--runs N] [--seconds S]
 
 RUNS and BENCH_SECONDS in the environment set the defaults of --runs and --seconds.
-Results: tables on stdout, BUILD/bench/{failover,datapath,filter,idle}.json.
+Results: tables on stdout, BUILD/bench/{failover,datapath,filter,idle,witness}.json.
 """
 import argparse
 import os
@@ -18,12 +18,13 @@ import datapath  # noqa: E402
 import failover  # noqa: E402
 import filter as packet_filter  # noqa: E402
 import idle  # noqa: E402
+import witness  # noqa: E402
 from figures import save, table  # noqa: E402
 from lab import Lab  # noqa: E402
 from procs import LabError  # noqa: E402
 from scenarios import CASES  # noqa: E402
 
-PARTS = ("failover", "datapath", "filter", "idle")
+PARTS = ("failover", "datapath", "filter", "idle", "witness")
 
 
 def run_failover(args):
@@ -75,6 +76,17 @@ def run_idle(args):
     return 0
 
 
+def run_witness(args):
+    with Lab() as lab:
+        records = witness.measure(lab, args.runs)
+    print("\nPower-off with and without a witness\n")
+    print(table(["case", "unit", "runs", "median", "max", "peer's median"],
+                [[r["case"], r["unit"], r["runs"], r["median"], r["max"], r["peer"]]
+                 for r in records]))
+    print(f"\nwritten: {save('witness', records)}")
+    return 0
+
+
 def chosen(allowed):
     """Argument type: a comma-separated choice."""
     def parse(text):
@@ -104,7 +116,7 @@ def main():
     args = parser.parse_args()
     args.stacks = [short[name] for name in args.stacks]
     run = {"failover": run_failover, "datapath": run_datapath, "filter": run_filter,
-           "idle": run_idle}
+           "idle": run_idle, "witness": run_witness}
     try:
         return max([run[part](args) for part in args.parts])
     except LabError as error:

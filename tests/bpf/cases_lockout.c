@@ -133,6 +133,48 @@ static void test_heartbeats(void **state)
 	filter_unblock("10.1.0.3");
 }
 
+static void from_witness(const char *from, const char *to, uint16_t sport, size_t length,
+			 uint8_t version)
+{
+	struct hg_wire_head head = { .magic = htons(HG_WIRE_MAGIC), .version = version };
+	uint8_t wire[HG_WIRE_LONG + 1] = { 0 };
+
+	memcpy(wire, &head, sizeof(head));
+	frame_ether(&f, node_a.lan_mac, mac_host, ETH_P_IP, 0);
+	frame_ip4(&f, from, to, IPPROTO_UDP);
+	frame_udp(&f, sport, 40000);
+	frame_payload(&f, wire, length);
+	frame_finish(&f);
+}
+
+/* Whole frames from its address and port, to this node itself, and nothing else of it. */
+static void test_witness(void **state)
+{
+	static const char witness[] = "198.51.100.44", own[] = "10.1.0.2";
+	uint16_t port = HG_WIRE_UDP_PORT + 1;
+
+	(void)state;
+	filter_rules_or_drop("drop");
+	filter_block(witness, UINT64_MAX);
+	from_witness(witness, own, port, HG_WIRE_SHORT, HG_WIRE_VERSION);
+	expect_gate(&node_a, RIG_LAN, &f, XDP_PASS, PASS_FAILSAFE);
+	from_witness(witness, own, port, HG_WIRE_LONG, HG_WIRE_VERSION);
+	expect_gate(&node_a, RIG_LAN, &f, XDP_PASS, PASS_FAILSAFE);
+	from_witness(witness, own, port, HG_WIRE_LONG + 1, HG_WIRE_VERSION);
+	expect_gate(&node_a, RIG_LAN, &f, XDP_DROP, FILTER_BLOCKED);
+	from_witness(witness, own, port, HG_WIRE_SHORT - 1, HG_WIRE_VERSION);
+	expect_gate(&node_a, RIG_LAN, &f, XDP_DROP, FILTER_BLOCKED);
+	from_witness(witness, own, port, HG_WIRE_SHORT, HG_WIRE_VERSION + 1);
+	expect_gate(&node_a, RIG_LAN, &f, XDP_DROP, FILTER_BLOCKED);
+	from_witness(witness, own, port + 1, HG_WIRE_SHORT, HG_WIRE_VERSION);
+	expect_gate(&node_a, RIG_LAN, &f, XDP_DROP, FILTER_BLOCKED);
+	from_witness(witness, "10.1.0.1", port, HG_WIRE_SHORT, HG_WIRE_VERSION); /* a VIP */
+	expect_gate(&node_a, RIG_LAN, &f, XDP_DROP, FILTER_BLOCKED);
+	filter_unblock(witness);
+	from_witness("198.51.100.45", own, port, HG_WIRE_SHORT, HG_WIRE_VERSION);
+	expect_gate(&node_a, RIG_LAN, &f, XDP_DROP, FILTER_RULE);
+}
+
 /* Transit and VIPs go by the lease also when the filter lets them pass. */
 static void test_owner_comes_after(void **state)
 {
@@ -153,6 +195,7 @@ int cases_lockout(void)
 		cmocka_unit_test_setup_teardown(test_neighbours, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_arp, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_heartbeats, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_witness, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_owner_comes_after, set_up, tear_down),
 	};
 	int failed;

@@ -184,6 +184,9 @@ static int load(struct rig *rig, uint8_t node, bool is_virtual)
 		.min_ttl = is_virtual ? 1 : 255, /* so node_v stands for routed heartbeats too */
 		.is_virtual = is_virtual,
 		.peers = { 3 - node },
+		.witness = { 198, 51, 100, 44 },
+		.witness_family = 4,
+		.witness_port = HG_WIRE_UDP_PORT + 1,
 	};
 
 	rig->node = node;
