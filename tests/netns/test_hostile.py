@@ -22,13 +22,13 @@ from soak import Log, choose, run  # noqa: E402
 from summary import BAD, summarize  # noqa: E402
 
 FAULTS = 200
-SECONDS = 55
+SECONDS = 50
 FEWEST = 50  # on a machine so slow that the time ends first
 
 
 def test_slice(tmp_path):
     seed = os.environ.get("SOAK_SEED", "slice")
-    args = SimpleNamespace(faults=FAULTS, seed=seed, first=150, seconds=SECONDS,
+    args = SimpleNamespace(faults=FAULTS, seed=seed, first=0, seconds=SECONDS, block=FAULTS // 3 + 1,
                            kinds=list(KINDS), modes=list(MODES))
     log = Log(tmp_path)
     lines = run(args, log)
@@ -61,7 +61,7 @@ def test_sink_sees_two_owners(rig):
     wait_for(lambda: rig.sink.count().both > 10, 5, "the sink to see both serve")
     wait_for(lambda: rig.sink.count().two > 10, 5, "the sink to see frames of two owners")
     record = next(r for r in rig.sink.records(0) if r.bads & 1)
-    assert record.node == holder.gateway.node and record.epoch < record.other_epoch
+    assert record.node == holder.gateway.node and record.epoch != record.other_epoch
     assert " two" in describe(record)
     for node in rig.nodes:
         rig.lab.wire.set_node(node.name, 0)

@@ -10,10 +10,11 @@ from kinds import KINDS
 from node import PROMPT, SoakNode, remove_stale_groups
 from procs import BUILD, in_ns, wait_for
 from sink import Sink, boottime, describe
+from third import Witness
 from topology import GATEWAYS, HOSTS, NICS, VIP4, VIP6
 from traffic import Echo, arp_request
 
-MODES = ("continue", "stop")
+MODES = ("continue", "stop", "witness")
 BLOCK = 250  # faults between fresh starts
 INTERVAL_MS, LEASE_MS, GRACE_MS, DRAIN_MS = 5, 20, 200, 100
 BOUND_MS = LEASE_MS + 3 * INTERVAL_MS + 20  # of the return of service after a fault
@@ -33,6 +34,7 @@ class Rig:
         self.sink = Sink(lab)
         self.nodes = []
         self.echo = self.hogs = self.flood = None
+        self.third = None
         self.asked = []
         self.mode = None
 
@@ -71,8 +73,10 @@ class Rig:
             node.kill()
             node.close()
         self.mode = mode
+        isolation, extra = (mode, "") if mode != "witness" else ("continue", self._witness())
         self.nodes = list(self.lab.use_hagate(Settings(
-            interval=f"{INTERVAL_MS}ms", lease=f"{LEASE_MS}ms", isolation=mode,
+            interval=f"{INTERVAL_MS}ms", lease=f"{LEASE_MS}ms", isolation=isolation,
+            extra=extra,
             timers={"agent_grace": f"{GRACE_MS}ms", "drain": f"{DRAIN_MS}ms"}), SoakNode))
         self.sink.reset()
         for node in self.nodes:
@@ -80,8 +84,21 @@ class Rig:
             node.on_dead = lambda one: self.sink.forget(one.gateway.node)
             node.start()
         wait_for(self.is_whole, 20, "the pair to be whole")
+        if extra:
+            for node in self.nodes:
+                wait_for(lambda n=node: n.status()["witness"]["reachable"], 10,
+                         "the witness to answer")
         self.echo = Echo(self.lab, "hB", ECHO_RATE)
         self.echo.wait_flowing()
+
+    def _witness(self):
+        """The line of cluster.yaml; started when first needed, and left to run."""
+        if not self.third:
+            self.third = Witness(self.lab)
+            self.third.start()
+            # A machine of its own; here its process would wait behind everybody's.
+            os.sched_setscheduler(self.third.process.pid, os.SCHED_FIFO, os.sched_param(50))
+        return self.third.setting
 
     # What faults use
 

@@ -13,11 +13,12 @@
  *
  * The epoch of an owner frame is the one under which X serves at that moment, read
  * from X's own map hg_state (sink_truth); or, when X does not serve, the last one
- * under which it was seen to serve. A node that lost power shows nothing any more: its
- * epochs are forgotten (when both have lost it, the next epoch need not be higher).
+ * under which it spoke. X's term begins with its first owner frame under an epoch. A
+ * node that lost power has no term any more.
  *
- *   two   the epoch is below one that another node has shown: X speaks although
- *         another has taken over. This is what "frame from two owners" means.
+ *   two   the other node's term began after X's, and X speaks on in its old one. This
+ *         is what "frame from two owners" means: not until X is elected anew, under
+ *         another epoch, may it speak again.
  *   mute  X neither serves nor drains, and speaks all the same.
  *   both  both nodes' maps say "serves" at the moment of this frame, whoever sent it.
  *
@@ -290,8 +291,7 @@ static __always_inline void look(struct sink_all *all, const struct hg_state *st
 	const struct hg_state *theirs = truth_of(other);
 	struct sink_node *node = bpf_map_lookup_elem(&sink_node, &r->node);
 	struct sink_node *other_node = bpf_map_lookup_elem(&sink_node, &other);
-	int is_serving;
-	__u64 epoch;
+	int is_serving, is_superseded;
 
 	if (!node || !other_node)
 		return;
@@ -301,7 +301,7 @@ static __always_inline void look(struct sink_all *all, const struct hg_state *st
 	r->lease_until = state->lease_until;
 	r->drain_until = state->drain_until;
 	r->fenced_at = state->fenced_at;
-	r->other_epoch = other_node->top_epoch;
+	r->other_epoch = other_node->epoch;
 	is_serving = hg_state_serves(state, r->at);
 	if (is_serving)
 		node->served_at = r->at;
@@ -313,13 +313,16 @@ static __always_inline void look(struct sink_all *all, const struct hg_state *st
 		__sync_fetch_and_add(&all->drained, 1);
 		return;
 	}
-	epoch = is_serving ? r->epoch : node->top_epoch;
-	raise(&node->top_epoch, epoch);
+	if (is_serving && r->epoch != node->epoch) {
+		node->epoch = r->epoch;
+		node->began_at = r->at;
+	}
+	is_superseded = other_node->began_at > node->began_at;
 	if (!is_serving && silent_ns(r) < SINK_FLIGHT_NS) {
-		count_flight(all, r, epoch < r->other_epoch);
+		count_flight(all, r, is_superseded);
 		return;
 	}
-	if (epoch < r->other_epoch)
+	if (is_superseded)
 		r->bads |= 1 << SINK_TWO;
 	if (!is_serving)
 		r->bads |= 1 << SINK_MUTE;

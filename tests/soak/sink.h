@@ -35,7 +35,7 @@ enum sink_kind {
 };
 
 enum sink_bad {
-	SINK_TWO, /* epoch below one that another node has shown */
+	SINK_TWO, /* the other node has begun since the sender's epoch began */
 	SINK_MUTE, /* the sender neither serves nor drains */
 	SINK_BOTH, /* both nodes' data paths serve at this moment */
 	SINK_BADS,
@@ -55,7 +55,8 @@ struct sink_all {
 
 /* sink_node: array, key = node. The soak clears it when the node loses power. */
 struct sink_node {
-	__u64 top_epoch; /* highest that it has shown */
+	__u64 epoch; /* of its last owner frame */
+	__u64 began_at; /* first owner frame under that epoch */
 	__u64 served_at; /* last frame at which it served */
 };
 
@@ -69,7 +70,7 @@ struct sink_declared {
 struct sink_record {
 	__u64 at;
 	__u64 epoch, fence_epoch, lease_until, drain_until, fenced_at; /* of the sender */
-	__u64 other_epoch; /* highest that another node has shown */
+	__u64 other_epoch; /* the other node's last */
 	__u64 served_at; /* last seen serving, before this frame */
 	__u32 node, ifindex;
 	__u32 kind; /* enum sink_kind */

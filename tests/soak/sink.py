@@ -55,7 +55,7 @@ class Sink:
             "port": Map(self.pin / "sink_port", "=I", "=3I"),
             "addr": Map(self.pin / "sink_addr", "=16s", "=I"),
             "all": Map(self.pin / "sink_all", "=I", f"={4 + 6 + 6}Q"),
-            "node": Map(self.pin / "sink_node", "=I", "=2Q"),
+            "node": Map(self.pin / "sink_node", "=I", "=3Q"),
             "declared": Map(self.pin / "sink_declared", "=I", "=3Q"),
             "record": Map(self.pin / "sink_record", "=I", "=8Q4I16s"),
         }
@@ -101,7 +101,7 @@ class Sink:
         """The node has no maps any more, or must count as if it had none."""
         with contextlib.suppress(FileNotFoundError):
             self.maps["truth"].delete((number,))
-        self.maps["node"].write((number,), (0, 0))
+        self.maps["node"].write((number,), (0, 0, 0))
 
     def set_delay(self, node, segment, per_mille=0):
         gateway = GATEWAYS[node]
@@ -125,7 +125,7 @@ class Sink:
         size = self.maps["all"].value.size // 8
         self.maps["all"].write((0,), (0,) * size)
         for gateway in GATEWAYS.values():
-            self.maps["node"].write((gateway.node,), (0, 0))
+            self.maps["node"].write((gateway.node,), (0, 0, 0))
 
     def count(self):
         f = self.maps["all"].read((0,))

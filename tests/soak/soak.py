@@ -7,7 +7,7 @@
 Fault number N of seed S is the same each time (kinds.py): `--first N --faults 1` does
 it again. After each fault the service has to come back and the pair to be whole; the
 sink (sink.bpf.c) counts frames from two owners meanwhile. Modes take turns, a block of
-BLOCK faults each, and each block starts with fresh nodes.
+faults each, and each block starts with fresh nodes.
 
 BUILD/soak/SEED/log.jsonl has one line a fault; a run with the same seed goes on after
 the last line. exception-N.txt beside it tells what agents logged in a fault whose
@@ -70,8 +70,8 @@ def run(args, log, say=print):
     with Lab() as lab, Rig(lab, log) as rig:
         begun = time.monotonic()
         for number in range(first, end):
-            mode = args.modes[number // BLOCK % len(args.modes)]
-            if number == first or number % BLOCK == 0:
+            mode = args.modes[number // args.block % len(args.modes)]
+            if number == first or number % args.block == 0:
                 rig.fresh(mode)
             name, rng = choose(args.seed, number, args.kinds)
             log.add(rig.one(number, name, rng))
@@ -105,6 +105,7 @@ def parse_args(argv):
     parser.add_argument("--first", type=int, default=int(env.get("SOAK_FIRST") or 0))
     parser.add_argument("--seconds", type=float, default=float(env.get("SOAK_SECONDS") or 1e9),
                         help="stop after this time")
+    parser.add_argument("--block", type=int, default=BLOCK, help="faults between fresh starts")
     parser.add_argument("--kinds", type=chosen(list(KINDS)), help=", ".join(KINDS),
                         default=chosen(list(KINDS))(env.get("SOAK_KINDS") or ",".join(KINDS)))
     parser.add_argument("--modes", type=chosen(MODES), help=", ".join(MODES),
