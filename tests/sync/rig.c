@@ -21,6 +21,7 @@ struct rig_result *rig_result;
 uint64_t rig_now_ns;
 const char *rig_boot_id;
 const char *rig_validate, *rig_apply;
+unsigned int rig_timeout_s;
 bool rig_is_without_store;
 
 #define CHECK(x)                                                                   \
@@ -146,6 +147,7 @@ static void run_op(struct rig *rig, int index, rig_op *op, void *arg, bool is_tr
 	if (rig_validate)
 		snprintf(node->entry[0].validate, sizeof(node->entry[0].validate), "%s",
 			 rig_validate);
+	node->entry[0].timeout_s = rig_timeout_s;
 	if (rig_apply)
 		snprintf(node->entry[0].apply, sizeof(node->entry[0].apply), "%s", rig_apply);
 	if (is_traced)

@@ -70,6 +70,7 @@ extern struct rig_result *rig_result;
 extern uint64_t rig_now_ns; /* 0: the kernel's */
 extern const char *rig_boot_id;
 extern const char *rig_validate, *rig_apply; /* of BASE/here/etc/app; NULL: none */
+extern unsigned int rig_timeout_s; /* of these */
 extern bool rig_is_without_store; /* the operation opens nothing */
 
 void rig_init(struct rig *rig, unsigned int kib);
