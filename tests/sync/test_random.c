@@ -31,7 +31,6 @@ static struct rig rig;
 static uint64_t random_state, seed;
 static unsigned int boots, words, step;
 static struct {
-	unsigned int edited; /* the last word written on it */
 	bool is_mine[WORDS_MAX]; /* words that must not be lost */
 	uint64_t number; /* of main, as last seen */
 	bool is_full, is_saved;
@@ -186,20 +185,32 @@ static int op_has_words(struct rig_node *here, void *arg)
 	return 0;
 }
 
+/* An edit in place of an edit that was never committed: the operator's own doing. */
+static void forget_if_uncommitted(int index, unsigned int word)
+{
+	bool wanted[WORDS_MAX] = { false };
+
+	wanted[word] = true;
+	if (rig_run(&rig, index, op_has_words, wanted, NULL))
+		node[index].is_mine[word] = false;
+}
+
 /* --- steps ------------------------------------------------------------------------------ */
 
 static void edit(int index)
 {
+	unsigned int before;
 	char text[32];
 
 	/* A full disk would cut the file in the editor's hands. */
 	if (node[index].is_full || words + 1 >= WORDS_MAX)
 		return;
+	before = look(index);
 	snprintf(text, sizeof(text), "word%u", ++words);
 	rig_is_without_store = true;
 	rig_must(&rig, index, rig_op_write_files, text);
 	rig_is_without_store = false;
-	node[index].edited = words;
+	forget_if_uncommitted(index, before);
 	node[index].is_mine[words] = true;
 	trace(text, index, 0);
 }
