@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The cases of run.py: name -> model, macros. M_... plants a mistake, to be refuted."""
+
+CONT = "-DCONT "
+STOP = "-DSTOP "
+WITNESS = "-DWITNESS "
+QUIET = "-DREBOOT=0 -DDEATH=0 "
+
+SMALL = "-DLEASE=1 "
+ALONE = "-DLEASE=1 -DALONE=2 -DMAXC=3 -DREBOOT=0 "
+DRIFT = "-DLEASE=1 -DDRIFT=1 "
+
+SLICE = {
+    # isolation: continue
+    "continue": ("pair", CONT + "-DLEASE=1"),
+    "continue-from-receipt": ("pair", CONT + QUIET + "-DM_FROM_RECEIPT"),
+    "continue-renew-ended": ("pair", CONT + QUIET + "-DM_RENEW_ENDED"),
+    "continue-no-withdraw": ("pair", CONT + QUIET + "-DM_NO_WITHDRAW"),
+    "continue-read-first": ("pair", CONT + QUIET + "-DM_READ_FIRST"),
+    "continue-grant-below-own": ("pair", CONT + QUIET + "-DM_GRANT_BELOW_OWN"),
+    "continue-fence-forgotten": ("pair", CONT + QUIET + "-DM_FENCE_FORGOTTEN"),
+    "continue-not-fenced": ("pair", CONT + QUIET + "-DM_CLAIM_DOES_NOT_FENCE"),
+    "continue-stale-grant": ("pair", CONT + QUIET + "-DM_STALE_GRANT"),
+    "continue-no-node-id": ("pair", CONT + "-DM_NO_NODE_ID"),
+    "continue-no-listen": ("pair", CONT + "-DM_NO_LISTEN"),
+    "continue-no-wait": ("pair", CONT + QUIET + "-DM_NO_WAIT"),
+    "continue-no-drift": ("pair", CONT + QUIET + DRIFT + "-DM_NO_DRIFT"),
+    "continue-one-drift": ("pair", CONT + QUIET + DRIFT + "-DM_ONE_DRIFT"),
+    # isolation: stop
+    "stop": ("pair", STOP + QUIET + "-DLEASE=1"),
+    "stop-no-standing": ("pair", STOP + QUIET + "-DLEASE=1 -DM_NO_STANDING"),
+    "stop-standing-not-waited": ("pair", STOP + ALONE + "-DM_STANDING_NOT_WAITED"),
+    "stop-renew-bound": ("pair", STOP + QUIET + "-DLEASE=1 -DALONE=2 -DM_RENEW_BOUND"),
+    "stop-adopt-promise": ("pair", STOP + ALONE + "-DM_ADOPT_PROMISE"),
+    # witness
+    "witness": ("pair", WITNESS + QUIET + SMALL),
+    "witness-renew-alone": ("pair", WITNESS + QUIET + SMALL + "-DALONE=2 -DM_RENEW_ALONE"),
+    "witness-not-asked": ("pair", WITNESS + QUIET + "-DLEASE=1 -DM_CLAIM_WITHOUT_WITNESS"),
+    "witness-forgets": ("pair", WITNESS + QUIET + SMALL + "-DM_WITNESS_FORGETS"),
+    "witness-grants-two": ("pair", WITNESS + QUIET + SMALL + "-DM_WITNESS_GRANTS_TWO"),
+    "witness-from-receipt": ("pair", WITNESS + QUIET + "-DM_WITNESS_FROM_RECEIPT"),
+    "witness-no-listen": ("pair", WITNESS + "-DLEASE=1 -DM_NO_LISTEN"),
+    # memory order in one node's data path
+    "race": ("race", ""),
+    "race-no-barrier": ("race", "-DM_NO_BARRIER"),
+    "race-not-max": ("race", "-DGRANTERS=2 -DM_NOT_MAX"),
+    "race-decide-before-stamp": ("race", "-DM_DECIDE_BEFORE_STAMP"),
+    "race-grant-read-first": ("race", "-DM_GRANT_READ_FIRST"),
+    "race-plain-claim": ("race", "-DM_PLAIN_CLAIM"),
+    "race-epoch-first": ("race", "-DM_EPOCH_FIRST"),
+    "race-plain-extend": ("race", "-DM_PLAIN_EXTEND"),
+}
+
+# The last two are mistakes too, but take longer to find.
+FULL = {
+    "continue-2": ("pair", CONT + "-DLEASE=2"),
+    "continue-drift": ("pair", CONT + QUIET + "-DLEASE=1 -DDRIFT=1"),
+    "stop-faults": ("pair", STOP + "-DLEASE=1"),
+    "stop-alone": ("pair", STOP + ALONE),
+    "stop-2": ("pair", STOP + "-DLEASE=2"),
+    "witness-faults": ("pair", WITNESS + SMALL),
+    "witness-drift": ("pair", WITNESS + QUIET + DRIFT),
+    "race-two": ("race", "-DGRANTERS=2"),
+    "witness-no-drift": ("pair", WITNESS + QUIET + DRIFT + "-DMAXC=1 -DM_WITNESS_NO_DRIFT"),
+    "stop-old-hello": ("pair", STOP + "-DLEASE=1 -DM_OLD_HELLO"),
+}
