@@ -92,7 +92,7 @@ FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help deps check unit check-store sync-random check-bpf check-netns check-arch check-format fuzz format \
-	analyze asan bench oracle sim check-sim filter-soak soak soak-run starve forged demo lab lab-down install uninstall clean man verifier
+	analyze asan bench model model-slice oracle sim check-sim filter-soak soak soak-run starve forged demo lab lab-down install uninstall clean man verifier
 
 all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) $(SOAK_BIN) $(SOAK_BPF) ## build everything; the programs are in build/bin
 
@@ -271,12 +271,18 @@ check-arch: all ## floors: include allow-lists, symbols of the core
 check-format: ## fails when a file is not as `make format` leaves it
 	$(Q)clang-format --dry-run --Werror $(FORMATTED)
 
+model-slice: ## the Spin models: small bounds, and every planted mistake is found; no root
+	$(Q)$(PYTHON) -B tests/model/run.py "$(BUILD)" slice
+
+model: ## the Spin models in full: states, depth, memory, time of each; an hour, 12 GB; no root
+	$(Q)nice $(PYTHON) -B tests/model/run.py "$(BUILD)" full
+
 fuzz: $(FUZZERS) ## fuzz frames, YAML and the control socket; FUZZ_SECONDS=60 each
 	$(Q)tests/fuzz/run.sh $(FUZZERS)
 
 check: ## every test (root); installs dependencies that are missing
 	$(Q)packaging/deps.sh --quiet
-	$(Q)$(MAKE) --no-print-directory all check-format check-arch unit asan check-store check-bpf check-netns
+	$(Q)$(MAKE) --no-print-directory all check-format check-arch unit asan model-slice check-store check-bpf check-netns
 	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-10} $(MAKE) --no-print-directory fuzz
 
 format: ## lay the C files out

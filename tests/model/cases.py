@@ -49,6 +49,20 @@ SLICE = {
     "race-plain-claim": ("race", "-DM_PLAIN_CLAIM"),
     "race-epoch-first": ("race", "-DM_EPOCH_FIRST"),
     "race-plain-extend": ("race", "-DM_PLAIN_EXTEND"),
+    # joining, lineage, epochs on disk
+    "join": ("join", ""),
+    "join-foreign": ("join", "-DFOREIGN=1"),
+    "join-rollback": ("join", "-DROLLBACK=1"),
+    "join-blank-teaches": ("join", "-DM_BLANK_TEACHES"),
+    "join-blank-claims": ("join", "-DM_BLANK_CLAIMS"),
+    "join-role-first": ("join", "-DM_ROLE_FIRST"),
+    "join-not-verified": ("join", "-DM_NOT_VERIFIED"),
+    "join-newest-wins": ("join", "-DM_NEWEST_WINS"),
+    "join-apply-unchecked": ("join", "-DM_APPLY_UNCHECKED"),
+    "join-foreign-taken": ("join", "-DFOREIGN=1 -DM_FOREIGN_TAKEN -DM_NEWEST_WINS"),
+    "epochs": ("join", "-DEPOCHS"),
+    "epochs-reuse": ("join", "-DEPOCHS -DM_EPOCH_REUSE"),
+    "epochs-reserve-late": ("join", "-DEPOCHS -DM_RESERVE_LATE"),
 }
 
 # The last two are mistakes too, but take longer to find.
