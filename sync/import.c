@@ -137,16 +137,25 @@ static int index_pack(struct hg_import *import, char *ret_name, size_t size,
 
 /* --- what is in it ------------------------------------------------------------------------- */
 
+/* `above`: the number of its child, 0: none. */
+static int check_rises(uint64_t number, uint64_t above, struct hg_sync_error *error)
+{
+	return above && number >= above
+		       ? hg_sync_fail(error, -EBADMSG, "the numbers of generations do not rise")
+		       : 0;
+}
+
 static int check_generation(struct hg_history *looked_at, const struct hg_generation *generation,
 			    const char *cluster, uint64_t above, struct hg_seen *seen,
 			    struct hg_sync_error *error)
 {
+	int r;
+
 	if (strcmp(generation->cluster, cluster) != 0)
 		return hg_sync_fail(error, -EXDEV, "generation %" PRIu64 " is of another cluster",
 				    generation->number);
-	if (above && generation->number >= above)
-		return hg_sync_fail(error, -EBADMSG, "the numbers of generations do not rise");
-	return hg_history_check_tree(looked_at, &generation->oid, seen, error);
+	r = check_rises(generation->number, above, error);
+	return r ? r : hg_history_check_tree(looked_at, &generation->oid, seen, error);
 }
 
 static int check_line(struct hg_history *looked_at, struct hg_history *history,
@@ -161,11 +170,13 @@ static int check_line(struct hg_history *looked_at, struct hg_history *history,
 	while (!hg_oid_is_none(&next)) {
 		r = hg_history_get(looked_at, &next, &generation);
 		if (r)
-			return hg_sync_fail(error, -EBADMSG, "the pack misses a generation");
+			return hg_sync_fail(error, -EBADMSG,
+					    "the pack misses a generation, or one is "
+					    "not as hagate writes it");
 		if (!above && generation.number != head->number)
 			return hg_sync_fail(error, -EBADMSG, "the pack is not what was announced");
 		if (hg_history_has(history, generation.number, &generation.oid))
-			return above && generation.number >= above ? -EBADMSG : 0;
+			return check_rises(generation.number, above, error);
 		if (count++ == limits->generations)
 			return hg_sync_fail(error, -E2BIG, "more than %" PRIu64 " generations",
 					    limits->generations);

@@ -92,9 +92,10 @@ int rig_op_haves(struct rig_node *node, void *arg)
 		return n;
 	wire_path(node, "haves", path, sizeof(path));
 	file = fopen(path, "w");
-	if (!file || fwrite(haves, sizeof(*haves), (size_t)n, file) != (size_t)n || fclose(file))
-		abort();
-	return 0;
+	if (!file)
+		return -EIO; /* a fault of the schedule */
+	n -= (int)fwrite(haves, sizeof(*haves), (size_t)n, file);
+	return fclose(file) || n ? -EIO : 0;
 }
 
 int rig_op_export(struct rig_node *node, void *arg)
@@ -115,7 +116,7 @@ int rig_op_export(struct rig_node *node, void *arg)
 	wire_path(node, "pack", path, sizeof(path));
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
-		abort();
+		return -errno;
 	r = hg_history_export(node->history, haves, (unsigned int)n, fd, 0, &head, &node->error);
 	close(fd);
 	return r;
