@@ -55,8 +55,7 @@ def test_too_little_is_said_plainly(pair):
 
 
 def stall(agent, seconds):
-    """All that keeps the lease going on one side stops, as under a hog of its CPU: no
-    agent that asks (holder) or probes (standby)."""
+    """One agent stops, as under a hog of its CPU; its kernel runs on."""
     agent.lab.processes.signal(agent.process, signal.SIGSTOP)
     time.sleep(seconds)
     agent.lab.processes.signal(agent.process, signal.SIGCONT)
