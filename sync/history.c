@@ -111,11 +111,10 @@ static int set_config(git_repository *repo)
 	r = git_repository_config(&config, repo);
 	if (r)
 		return r;
-	/* No deltas are ever made, so that a received pack needs none: see measure.c. libgit2
-	 * takes the size above which it makes none from deltaCacheSize, git from the other. */
+	/* No deltas are ever made, so that a received pack needs none: see measure.c. From here
+	 * libgit2 1.5 takes the size above which it makes none; not from core.bigFileThreshold,
+	 * with which plain git would take every file for a binary. */
 	r = git_config_set_int64(config, "pack.deltaCacheSize", 1);
-	if (!r)
-		r = git_config_set_int64(config, "core.bigFileThreshold", 1);
 	if (!r)
 		r = git_config_set_bool(config, "core.protectNTFS", 0);
 	if (!r)
