@@ -75,7 +75,7 @@ BPFTESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/
 BPFT_HELP := $(call obj,$(filter-out $(wildcard tests/bpf/test_*.c),$(filter-out %.bpf.c,$(wildcard tests/bpf/*.c))))
 ORACLE    := $(addprefix $(BUILD)/tests/oracle/,native kernel gate apply bench)
 ORACLE_HELP := $(call obj,$(addprefix tests/oracle/,oracle.c generate.c rig.c frame.c) $(wildcard agent/filter/compile*.c))
-SIM       := $(addprefix $(BUILD)/sim/,sim sim-bugs)
+SIM       := $(addprefix $(BUILD)/sim/,sim sim-bugs replay)
 SIM_SRC   := $(wildcard tests/sim/*.c)
 SIM_AGENT := agent/keys.c agent/store.c agent/recorder.c agent/recorder_json.c
 BENCH_RUN := $(BUILD)/tests/bench/filter_run
@@ -177,6 +177,11 @@ $(BUILD)/sim/sim: $(call obj,$(SIM_SRC) $(SIM_AGENT)) $(CORE_OBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsodium -ljansson
 
+$(BUILD)/sim/replay: $(call obj,tests/sim/replay/replay.c agent/recorder.c agent/recorder_json.c) $(CORE_OBJ)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -ljansson
+
 $(BUILD)/sim/sim-bugs: tests/sim/bugs/plant $(SIM_SRC) $(wildcard tests/sim/*.h agent/core/* bpf/*.h include/hagate/*)
 	$(call say,BUGS,$@)
 	@mkdir -p $(@D)
@@ -240,6 +245,7 @@ asan: ## the unit tests under ASan and UBSan; no root
 		$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 unit
 
 check-sim: $(SIM) ## the simulator: a slice of its seeds, planted bugs found; no root
+	$(Q)tests/sim/replay/test "$(BUILD)"
 	$(Q)tests/sim/run "$(BUILD)" slice
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 $(BUILD)/asan/sim/sim
 	$(Q)tests/sim/run "$(BUILD)/asan" asan
