@@ -128,21 +128,34 @@ static void hurry_session(struct hg_agent *agent)
 	hg_peer_send_hello(agent);
 }
 
-void hg_peer_send_short(struct hg_agent *agent, enum hg_wire_type type, uint64_t epoch)
+static void send_under(struct hg_agent *agent, int session, enum hg_wire_type type, uint64_t epoch)
 {
-	int sending = hg_session_sending(&agent->session);
-	const struct hg_key *key = &agent->session_key[sending == 1];
+	const struct hg_key *key = &agent->session_key[session == 1];
 
-	if (!agent->peer || sending == HG_SESSION_NONE || !key->id)
+	if (!key->id)
 		return;
-	agent->maps.peer[PEER_INDEX].session = sending; /* for an agent that adopts */
-	hurry_session(agent);
 	for (unsigned int slot = 0; slot < agent->port_count; slot++) {
 		struct hg_wire_short frame = { 0 };
 
 		fill_head(agent, &frame.head, type, epoch);
 		hg_heartbeat_send_short(&agent->port[slot].heartbeat, &frame, key);
 	}
+}
+
+/* Under both sessions while the peer is not known to hold the newer: a peer that booted has
+ * lost the older one, and a claim that it cannot read does not fence it. */
+void hg_peer_send_short(struct hg_agent *agent, enum hg_wire_type type, uint64_t epoch)
+{
+	int sending = hg_session_sending(&agent->session);
+	int newest = hg_session_slot(&agent->session);
+
+	if (!agent->peer || sending == HG_SESSION_NONE)
+		return;
+	agent->maps.peer[PEER_INDEX].session = sending; /* for an agent that adopts */
+	hurry_session(agent);
+	send_under(agent, sending, type, epoch);
+	if (newest != HG_SESSION_NONE && newest != sending)
+		send_under(agent, newest, type, epoch);
 }
 
 static uint8_t hello_flags(const struct hg_agent *agent, unsigned int slot)
