@@ -56,10 +56,10 @@ static bool is_strict(const struct sim_world *world)
 {
 	const struct sim_plan *plan = world->plan;
 
-	for (unsigned int i = 0; i < plan->count; i++)
+	for (unsigned int i = 0; i < plan->count && !plan->has_witness; i++)
 		if (plan->fault[i].type == SIM_ISOLATION)
 			return false;
-	return plan->isolation == HG_ISOLATION_STOP;
+	return plan->isolation == HG_ISOLATION_STOP || plan->has_witness;
 }
 
 /* When the agent was last kept from running. */

@@ -23,6 +23,9 @@ struct sim_small_options {
 /* 0: nothing failed. 1: *ret_plan did. */
 int sim_explore_small(const struct sim_small_options *options, struct sim_plan *ret_plan);
 
+/* 0: each partition of a pair and its witness has the owners it should have. */
+int sim_explore_partitions(void);
+
 /* Makes a plan that fails small; what it becomes fails in the same way. */
 void sim_minimise(struct sim_plan *plan, enum sim_failure failure);
 

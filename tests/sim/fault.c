@@ -15,9 +15,13 @@ static uint64_t later(uint64_t a, uint64_t b)
 static bool is_meant(const struct sim_fault *fault, unsigned int from, unsigned int to,
 		     unsigned int port)
 {
-	unsigned int link = from == 0 && to == 1 ? SIM_LINK_12 : SIM_LINK_21;
+	static const uint8_t link[SIM_HOSTS][SIM_HOSTS] = {
+		{ 0, SIM_LINK_12, SIM_LINK_1W },
+		{ SIM_LINK_21, 0, SIM_LINK_2W },
+		{ SIM_LINK_W1, SIM_LINK_W2, 0 },
+	};
 
-	return from != to && fault->links & link && fault->ports & 1u << port;
+	return fault->links & link[from][to] && fault->ports & 1u << port;
 }
 
 static void trouble_path(struct sim_world *world, const struct sim_fault *fault,
@@ -54,6 +58,7 @@ static void trouble_path(struct sim_world *world, const struct sim_fault *fault,
 	case SIM_HANDOVER:
 	case SIM_MAINTENANCE:
 	case SIM_PRIORITY:
+	case SIM_WITNESS:
 	case SIM_ISOLATION:
 	case SIM_FAULT_TYPES:
 		break;
@@ -62,8 +67,8 @@ static void trouble_path(struct sim_world *world, const struct sim_fault *fault,
 
 static void trouble_network(struct sim_world *world, const struct sim_fault *fault)
 {
-	for (unsigned int from = 0; from < SIM_NODES; from++)
-		for (unsigned int to = 0; to < SIM_NODES; to++)
+	for (unsigned int from = 0; from < SIM_HOSTS; from++)
+		for (unsigned int to = 0; to < SIM_HOSTS; to++)
 			for (unsigned int port = 0; port < SIM_PORTS; port++)
 				if (is_meant(fault, from, to, port))
 					trouble_path(world, fault, &world->path[from][to][port]);
@@ -182,6 +187,7 @@ static void trouble_node(struct sim_world *world, const struct sim_fault *fault)
 	case SIM_HANDOVER:
 	case SIM_MAINTENANCE:
 	case SIM_PRIORITY:
+	case SIM_WITNESS:
 	case SIM_ISOLATION:
 	case SIM_FAULT_TYPES:
 		break;
@@ -228,6 +234,10 @@ void sim_fault_apply(struct sim_world *world, const struct sim_fault *fault)
 	}
 	if (fault->type == SIM_REPLAY) {
 		replay(world, fault);
+		return;
+	}
+	if (fault->type == SIM_WITNESS) {
+		sim_third_stop(world, fault->length, fault->value);
 		return;
 	}
 	if (world->node[fault->node].off_until)

@@ -46,6 +46,7 @@
 
 #define OFFSET (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct udphdr))
 #define PACKET_MAX 512
+#define LEAD 6 /* so that the words of IP and of the frame lie as UBSan wants them */
 
 static struct sim_gate *gate; /* whose turn it is */
 static uint64_t gate_now;
@@ -96,12 +97,13 @@ static void submit(void *data, __u64 flags)
 
 void sim_gate_setup(void)
 {
-	packet = mmap(NULL, PACKET_MAX, PROT_READ | PROT_WRITE,
+	packet = mmap(NULL, LEAD + PACKET_MAX, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	if (packet == MAP_FAILED) {
 		perror("a packet below 4 GiB");
 		exit(2);
 	}
+	packet += LEAD;
 	bpf_map_lookup_elem = lookup;
 	bpf_ktime_get_boot_ns = read_clock;
 	bpf_ringbuf_reserve = reserve;

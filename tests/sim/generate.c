@@ -124,6 +124,7 @@ static uint32_t draw_value(struct source *source, enum sim_fault_type type)
 		return (uint32_t)((int32_t)draw(source, 2 * DRIFT_MAX + 1) - DRIFT_MAX);
 	case SIM_MAINTENANCE:
 	case SIM_ISOLATION:
+	case SIM_WITNESS:
 		return draw(source, 2);
 	case SIM_PRIORITY:
 		return 1 + draw(source, 250);
@@ -143,18 +144,19 @@ static uint32_t draw_value(struct source *source, enum sim_fault_type type)
 }
 
 static void draw_fault(struct source *source, const struct mix *mix, uint64_t window,
-		       struct sim_fault *ret)
+		       bool has_witness, struct sim_fault *ret)
 {
-	enum sim_fault_type type = draw_type(source, mix);
+	enum sim_fault_type type = has_witness && !draw(source, 10) ? SIM_WITNESS
+								    : draw_type(source, mix);
 
 	memset(ret, 0, sizeof(*ret));
 	ret->type = type;
 	ret->at = draw(source, window / SIM_US) * SIM_US;
 	ret->value = draw_value(source, type);
 	if (type == SIM_CUT || type == SIM_LOSS || type == SIM_SLOW || type == SIM_DOUBLE) {
-		ret->links = 1 + draw(source, SIM_LINKS_PAIR);
+		ret->links = sim_link_names[draw(source, has_witness ? SIM_LINK_NAMES : 3)].links;
 		ret->ports = draw(source, 2) ? 3 : 1 + draw(source, 2);
-	} else if (type != SIM_REPLAY) {
+	} else if (type != SIM_REPLAY && type != SIM_WITNESS) {
 		ret->node = draw(source, SIM_NODES);
 	}
 	if (type == SIM_LINK)
@@ -177,6 +179,7 @@ void sim_plan_generate(struct sim_plan *plan, uint64_t seed)
 	plan->noise = 1 + seed;
 	plan->isolation = draw(&source, 2) ? HG_ISOLATION_STOP : HG_ISOLATION_CONTINUE;
 	plan->is_failback = draw(&source, 2);
+	plan->has_witness = !draw(&source, 3);
 	for (unsigned int n = 0; n < SIM_NODES; n++) {
 		plan->priority[n] = 100 + 50 * draw(&source, 2);
 		plan->boot[n] = draw(&source, 20000) * SIM_US;
@@ -187,7 +190,7 @@ void sim_plan_generate(struct sim_plan *plan, uint64_t seed)
 	/* Mostly into a pair that has met. */
 	plan->count = 1 + draw(&source, draw(&source, 3) ? 6 : 16);
 	for (unsigned int i = 0; i < plan->count; i++) {
-		draw_fault(&source, mix, window, &plan->fault[i]);
+		draw_fault(&source, mix, window, plan->has_witness, &plan->fault[i]);
 		if (draw(&source, 5) && seed % 4)
 			plan->fault[i].at += 60 * SIM_MS;
 	}

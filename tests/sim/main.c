@@ -4,6 +4,7 @@
  *
  *   sim random     seeds, one after the other; the first that fails is made small
  *   sim small      every place of a few deviations
+ *   sim partitions who owns, by who reaches the witness
  *   sim seed N     one seed, with its trace
  *   sim plan TEXT  one plan, with its trace
  *
@@ -124,7 +125,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		break;
 	case ARGP_KEY_END:
 		if (!a->command)
-			argp_error(state, "what: random, small, seed or plan?");
+			argp_error(state, "what: random, small, partitions, seed or plan?");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -244,7 +245,7 @@ int main(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse,
-		.args_doc = "random|small|seed N|plan TEXT",
+		.args_doc = "random|small|partitions|seed N|plan TEXT",
 		.doc = "Two gateways in virtual time, with faults. See docs/simulator.md.",
 	};
 	struct arguments a = {
@@ -260,6 +261,8 @@ int main(int argc, char **argv)
 		return run_random(&a);
 	if (!strcmp(a.command, "small"))
 		return run_small(&a);
+	if (!strcmp(a.command, "partitions"))
+		return sim_explore_partitions();
 	if (!strcmp(a.command, "seed"))
 		return run_seed(&a);
 	if (!strcmp(a.command, "plan"))

@@ -14,10 +14,11 @@
 #define DELAY_LEAST (30 * SIM_US)
 #define DELAY_NOISE (200 * SIM_US)
 #define DELAY_STILL (100 * SIM_US) /* without noise */
+#define THIRD_FAR (300 * SIM_US) /* the witness is further away */
 #define TAPE_PER 12 /* of so many frames one is recorded */
 
-static const char *const type_name[] = { "?",	  "HELLO", "PROBE",  "REQUEST",
-					 "GRANT", "CLAIM", "FENCED", "NEIGH" };
+static const char *const type_name[] = { "(third)", "HELLO", "PROBE",  "REQUEST",
+					 "GRANT",   "CLAIM", "FENCED", "NEIGH" };
 
 const char *sim_frame_name(unsigned int type)
 {
@@ -82,6 +83,11 @@ static bool is_on(const struct sim_world *world, uint64_t until)
 	return until > world->now;
 }
 
+static bool is_unlinked(const struct sim_world *world, unsigned int host, unsigned int port)
+{
+	return host < SIM_NODES && is_on(world, world->node[host].link_lost_until[port]);
+}
+
 static void harm(struct sim_world *world, uint64_t until)
 {
 	if (world->found.harmed_at < until)
@@ -91,6 +97,11 @@ static void harm(struct sim_world *world, uint64_t until)
 static uint64_t salt_of(const struct sim_frame *frame)
 {
 	return frame->from * 1000u + frame->port * 100u + frame->head.type * 10u;
+}
+
+static bool is_third(const struct sim_frame *frame)
+{
+	return frame->from == SIM_THIRD || frame->to == SIM_THIRD;
 }
 
 static void show(const struct sim_world *world, const struct sim_frame *frame, const char *fate)
@@ -108,16 +119,19 @@ void sim_net_send(struct sim_world *world, const struct sim_frame *frame)
 	uint64_t delay = world->plan->noise ? DELAY_LEAST + sim_noise(world, salt, DELAY_NOISE)
 					    : DELAY_STILL;
 	bool is_lost = is_on(world, path->cut_until) ||
-		       is_on(world, world->node[frame->from].link_lost_until[frame->port]);
+		       is_unlinked(world, frame->from, frame->port);
 
 	if (is_on(world, path->loss_until))
 		is_lost |= sim_noise(world, salt + 1, 1000) < path->loss_permille;
-	if (!sim_noise(world, salt + 2, TAPE_PER) && world->plan->noise)
+	if (world->plan->noise && frame->head.type && !sim_noise(world, salt + 2, TAPE_PER))
 		world->tape[world->tape_count++ % SIM_TAPE_MAX] = *frame;
+	if (is_third(frame))
+		delay += THIRD_FAR;
 	world->found.frames++;
 	sim_point_frame(world, frame);
 	if (is_lost) {
-		harm(world, world->now);
+		if (!is_third(frame))
+			harm(world, world->now);
 		show(world, frame, "lost");
 		return;
 	}
@@ -162,6 +176,13 @@ static void receive(struct sim_world *world, unsigned int n, const struct sim_fr
 	int length = HG_WIRE_SHORT;
 	bool was_serving;
 
+	if (frame->from == SIM_THIRD) {
+		note.type = SIM_NOTE_WITNESS;
+		note.frame = *frame;
+		sim_agent_tell(world, n, &note);
+		return;
+	}
+
 	if (frame->head.type == HG_WIRE_HELLO) {
 		sim_shell_long(frame, &wire.full);
 		length = HG_WIRE_LONG;
@@ -195,12 +216,17 @@ void sim_net_arrive(struct sim_world *world)
 	const struct sim_frame frame = world->frame[index];
 	struct sim_node *node = &world->node[frame.to];
 
+	if (frame.to == SIM_THIRD) {
+		drop(world, index);
+		sim_third_receive(world, &frame);
+		return;
+	}
 	if (node->paused_until && node->nic_count < SIM_NIC_MAX) {
 		node->nic[node->nic_count++] = index;
 		return;
 	}
 	drop(world, index);
-	if (!sim_is_running(world, frame.to) || node->link_lost_until[frame.port] > world->now)
+	if (!sim_is_running(world, frame.to) || is_unlinked(world, frame.to, frame.port))
 		return;
 	receive(world, frame.to, &frame);
 }

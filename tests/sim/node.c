@@ -90,6 +90,8 @@ static void act(struct sim_world *world, unsigned int n, const struct hg_action 
 			action->done.is_ok ? "done" : "refused", why_name[action->done.why]);
 		break;
 	case HG_ACT_SEND_WITNESS:
+		sim_third_ask(world, n, action);
+		break;
 	case HG_ACT_ANNOUNCE:
 	case HG_ACT_ADDRESSES_ADD:
 	case HG_ACT_ADDRESSES_REMOVE:
@@ -147,6 +149,10 @@ static void take_note(struct sim_world *world, unsigned int n)
 		break;
 	case SIM_NOTE_GREET:
 		sim_shell_greet(world, n);
+		break;
+	case SIM_NOTE_WITNESS:
+		if (sim_third_answered(world, n, &note.frame, &ev))
+			begin(node, &ev);
 		break;
 	case SIM_NOTE_HELLO:
 		if (!sim_shell_hello(world, n, &note.frame, &node->next_ev))

@@ -18,7 +18,18 @@ static const struct {
 #undef X
 };
 
-static const char *const links_name[] = { "-", "1>2", "2>1", "1=2" };
+const struct sim_link_name sim_link_names[SIM_LINK_NAMES] = {
+	{ "1>2", SIM_LINK_12 },
+	{ "2>1", SIM_LINK_21 },
+	{ "1=2", SIM_LINKS_PAIR },
+	{ "1>w", SIM_LINK_1W },
+	{ "w>1", SIM_LINK_W1 },
+	{ "1=w", SIM_LINK_1W | SIM_LINK_W1 },
+	{ "2>w", SIM_LINK_2W },
+	{ "w>2", SIM_LINK_W2 },
+	{ "2=w", SIM_LINK_2W | SIM_LINK_W2 },
+	{ "w", SIM_LINK_1W | SIM_LINK_W1 | SIM_LINK_2W | SIM_LINK_W2 },
+};
 static const char *const ports_name[] = { "-", "lan", "wan", "all" };
 
 const char *sim_fault_name(enum sim_fault_type type)
@@ -76,6 +87,14 @@ static void print_ms(FILE *out, uint64_t ns)
 		fprintf(out, ".%03" PRIu64, ns % SIM_MS / SIM_US);
 }
 
+static const char *name_links(uint8_t links)
+{
+	for (unsigned int i = 0; i < SIM_LINK_NAMES; i++)
+		if (sim_link_names[i].links == links)
+			return sim_link_names[i].name;
+	return "?";
+}
+
 void sim_fault_print(FILE *out, const struct sim_fault *fault)
 {
 	print_ms(out, fault->at);
@@ -83,7 +102,7 @@ void sim_fault_print(FILE *out, const struct sim_fault *fault)
 	for (const char *a = shape[fault->type].arguments; *a; a++) {
 		fputc(' ', out);
 		if (*a == 'l')
-			fputs(links_name[fault->links & 3], out);
+			fputs(name_links(fault->links), out);
 		else if (*a == 'p')
 			fputs(ports_name[fault->ports & 3], out);
 		else if (*a == 'n')
@@ -101,6 +120,8 @@ void sim_plan_print(FILE *out, const struct sim_plan *plan)
 		plan->noise, plan->isolation == HG_ISOLATION_STOP ? "stop" : "continue",
 		plan->is_failback ? "on" : "off", plan->priority[0], plan->priority[1],
 		plan->drift[0], plan->drift[1]);
+	if (plan->has_witness)
+		fputs("witness on; ", out);
 	fputs("boot ", out);
 	print_ms(out, plan->boot[0]);
 	fputc(' ', out);
@@ -148,6 +169,16 @@ static bool read_name(const char *word, const char *const *names, unsigned int c
 	return false;
 }
 
+static bool read_links(const char *word, uint8_t *ret)
+{
+	for (unsigned int i = 0; word && i < SIM_LINK_NAMES; i++)
+		if (!strcmp(word, sim_link_names[i].name)) {
+			*ret = sim_link_names[i].links;
+			return true;
+		}
+	return false;
+}
+
 /* Takes the next word of the item. */
 static const char *next(char **rest)
 {
@@ -173,8 +204,8 @@ static const char *parse_fault(struct sim_plan *plan, uint64_t at, char **rest)
 		bool is_right = false;
 
 		word = next(rest);
-		if (*a == 'l' && (is_right = read_name(word, links_name, 4, &value)))
-			fault->links = value;
+		if (*a == 'l')
+			is_right = read_links(word, &fault->links);
 		if (*a == 'p' && (is_right = read_name(word, ports_name, 4, &value)))
 			fault->ports = value;
 		if (*a == 'n' && (is_right = read_number(word, 1, SIM_NODES, &number)))
@@ -205,6 +236,9 @@ static const char *parse_setting(struct sim_plan *plan, const char *name, char *
 							     : name;
 	if (!strcmp(name, "failback"))
 		return read_name(one, switches, 2, &choice) ? (plan->is_failback = choice, NULL)
+							    : name;
+	if (!strcmp(name, "witness"))
+		return read_name(one, switches, 2, &choice) ? (plan->has_witness = choice, NULL)
 							    : name;
 	two = next(rest);
 	if (!strcmp(name, "boot"))

@@ -27,6 +27,17 @@
 #define SIM_LINK_12 0x01
 #define SIM_LINK_21 0x02
 #define SIM_LINKS_PAIR 0x03
+#define SIM_LINK_1W 0x04 /* w: the witness */
+#define SIM_LINK_W1 0x08
+#define SIM_LINK_2W 0x10
+#define SIM_LINK_W2 0x20
+#define SIM_LINK_NAMES 10
+
+struct sim_link_name {
+	const char *name;
+	uint8_t links;
+};
+extern const struct sim_link_name sim_link_names[SIM_LINK_NAMES];
 
 /* X(TYPE, "word", arguments): l links, p ports, n node, t length, v value */
 #define SIM_FAULTS(X)                                                                   \
@@ -48,6 +59,7 @@
 	X(HANDOVER, "handover", "n")                                                    \
 	X(MAINTENANCE, "maintenance", "nv") /* 1 on, 0 off */                           \
 	X(PRIORITY, "priority", "nv") /* reload with another priority */                \
+	X(WITNESS, "witness", "tv") /* off for t; v 1: and its state is lost */         \
 	X(ISOLATION, "isolation", "nv") /* reload: 0 continue, 1 stop */
 
 enum sim_fault_type {
@@ -71,6 +83,7 @@ struct sim_plan {
 	uint64_t noise; /* seed of delays and timer slack; 0: none */
 	enum hg_isolation isolation;
 	bool is_failback;
+	bool has_witness;
 	uint8_t priority[SIM_NODES];
 	uint64_t boot[SIM_NODES];
 	int32_t drift[SIM_NODES]; /* ppm */

@@ -139,22 +139,34 @@ static void hurry_session(struct sim_world *world, unsigned int n)
 	sim_shell_greet(world, n);
 }
 
-void sim_shell_send(struct sim_world *world, unsigned int n, enum hg_wire_type type, uint64_t epoch)
+static void send_under(struct sim_world *world, unsigned int n, int session, enum hg_wire_type type,
+		       uint64_t epoch)
 {
-	struct sim_node *node = &world->node[n];
-	int sending = hg_session_sending(&node->session);
-	const struct hg_key *key = &node->session_key[sending == 1];
+	const struct hg_key *key = &world->node[n].session_key[session == 1];
 	struct sim_frame frame;
 
-	if (sending == HG_SESSION_NONE || !key->id)
+	if (!key->id)
 		return;
-	node->gate.peer[0].session = sending;
-	hurry_session(world, n);
 	for (unsigned int port = 0; port < SIM_PORTS; port++) {
 		fill(world, n, port, &frame, type, epoch);
 		sign(&frame, key);
 		sim_net_send(world, &frame);
 	}
+}
+
+void sim_shell_send(struct sim_world *world, unsigned int n, enum hg_wire_type type, uint64_t epoch)
+{
+	struct sim_node *node = &world->node[n];
+	int sending = hg_session_sending(&node->session);
+	int newest = hg_session_slot(&node->session);
+
+	if (sending == HG_SESSION_NONE)
+		return;
+	node->gate.peer[0].session = sending;
+	hurry_session(world, n);
+	send_under(world, n, sending, type, epoch);
+	if (newest != HG_SESSION_NONE && newest != sending)
+		send_under(world, n, newest, type, epoch);
 }
 
 static void send_hello(struct sim_world *world, unsigned int n, unsigned int port,
@@ -231,10 +243,16 @@ bool sim_shell_hello(struct sim_world *world, unsigned int n, const struct sim_f
 	struct hg_session_hello session = { .seq = be64toh(frame->head.seq),
 					    .stamp = be64toh(frame->head.stamp) };
 	struct hg_time now = { sim_clock(world, n) };
+	enum hg_session_verdict verdict;
+	bool was_confirmed;
 
 	memcpy(session.nonce, frame->hello.nonce, sizeof(session.nonce));
 	memcpy(session.echo, frame->hello.echo, sizeof(session.echo));
-	switch (hg_session_receive(&node->session, now, &session)) {
+	was_confirmed = node->session.is_confirmed;
+	verdict = hg_session_receive(&node->session, now, &session);
+	if (node->session.is_confirmed != was_confirmed)
+		world->found.met_at = world->now;
+	switch (verdict) {
 	case HG_SESSION_IGNORE:
 		return false;
 	case HG_SESSION_REPLY:

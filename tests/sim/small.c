@@ -39,8 +39,10 @@ static const char *const triggers[] = {
 	"600 cut 1>2 all 45",
 	"600 cut 2>1 all 45",
 	"600 maintenance 1 1",
+	"590 cut w all 60; 600 power 1 90",
 };
 #define TRIGGERS (sizeof(triggers) / sizeof(*triggers))
+#define MODES 3 /* continue, stop, with a witness */
 
 /* --- points -------------------------------------------------------------------------- */
 
@@ -71,6 +73,10 @@ void sim_point_frame(struct sim_world *world, const struct sim_frame *frame)
 
 	if (!is_open(world))
 		return;
+	if (frame->to == SIM_THIRD)
+		fault.links = frame->from ? SIM_LINK_2W : SIM_LINK_1W;
+	if (frame->from == SIM_THIRD)
+		fault.links = frame->to ? SIM_LINK_W2 : SIM_LINK_W1;
 	add(world, fault);
 	fault.type = SIM_SLOW;
 	fault.value = 7000;
@@ -223,13 +229,14 @@ static void explore(struct search *search, unsigned int depth, unsigned int shar
 	}
 }
 
-static void start_plan(struct sim_plan *plan, const char *trigger, bool is_stop)
+static void start_plan(struct sim_plan *plan, const char *trigger, unsigned int mode)
 {
 	const char *wrong;
 
 	if (sim_plan_parse(plan, trigger, &wrong))
 		abort();
-	plan->isolation = is_stop ? HG_ISOLATION_STOP : HG_ISOLATION_CONTINUE;
+	plan->isolation = mode == 1 ? HG_ISOLATION_STOP : HG_ISOLATION_CONTINUE;
+	plan->has_witness = mode == 2;
 	plan->boot[1] = 3 * SIM_MS;
 	plan->priority[0] = 150; /* gw1 is the holder */
 }
@@ -244,8 +251,8 @@ static int work(const struct sim_small_options *options, unsigned int share, FIL
 		search.points[i].list = calloc(POINTS_MAX, sizeof(struct sim_fault));
 	}
 	search.options = options;
-	for (unsigned int i = 0; i < 2 * TRIGGERS && !search.is_failed; i++) {
-		start_plan(&search.plan, triggers[i / 2], i % 2);
+	for (unsigned int i = 0; i < MODES * TRIGGERS && !search.is_failed; i++) {
+		start_plan(&search.plan, triggers[i / MODES], i % MODES);
 		explore(&search, 0, share, options->jobs);
 	}
 	fprintf(out, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d\n", search.runs,
@@ -306,9 +313,9 @@ int sim_explore_small(const struct sim_small_options *options, struct sim_plan *
 	}
 	while (wait(NULL) > 0)
 		;
-	printf("%zu triggers x 2 isolations, every place of up to %u deviations in %.0f ms: %" PRIu64
+	printf("%zu triggers x %d modes, every place of up to %u deviations in %.0f ms: %" PRIu64
 	       " runs, %" PRIu64 " states followed to the end, %ld s, longest gap %.3f ms\n",
-	       TRIGGERS, options->depth, options->window_ns / 1e6, total.runs, total.states,
+	       TRIGGERS, MODES, options->depth, options->window_ns / 1e6, total.runs, total.states,
 	       (long)(time(NULL) - began), total.longest_gap / 1e6);
 	fflush(stdout);
 	return ret;

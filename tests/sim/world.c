@@ -123,6 +123,7 @@ static void init_node(struct sim_world *world, unsigned int n)
 		.mode = HG_MODE_MEMBER,
 		.isolation = world->plan->isolation,
 		.has_peer = true,
+		.has_witness = world->plan->has_witness,
 		.is_failback = world->plan->is_failback,
 		.failback_delay = HG_MS(200),
 		.interval = HG_MS(5),
@@ -146,13 +147,23 @@ void sim_world_init(struct sim_world *world, const struct sim_plan *plan)
 	memset(world, 0, offsetof(struct sim_world, frame));
 	world->plan = plan;
 	sim_net_init(world);
+	sim_third_start(world);
 	for (unsigned int n = 0; n < SIM_NODES; n++)
 		init_node(world, n);
 }
 
 /* --- what comes next --------------------------------------------------------------- */
 
-enum turn { TURN_FAULT, TURN_FRAME, TURN_BOOT, TURN_RESUME, TURN_START, TURN_JUDGE, TURN_WAKE };
+enum turn {
+	TURN_FAULT,
+	TURN_FRAME,
+	TURN_THIRD,
+	TURN_BOOT,
+	TURN_RESUME,
+	TURN_START,
+	TURN_JUDGE,
+	TURN_WAKE
+};
 
 struct next {
 	uint64_t at;
@@ -174,6 +185,8 @@ static struct next find_next(const struct sim_world *world)
 		consider(&next, world->plan->fault[world->next_fault].at, TURN_FAULT, 0);
 	if (world->flights)
 		consider(&next, world->flight[0].at, TURN_FRAME, 0);
+	if (world->third.off_until)
+		consider(&next, world->third.off_until, TURN_THIRD, 0);
 	for (unsigned int n = 0; n < SIM_NODES; n++) {
 		const struct sim_node *node = &world->node[n];
 
@@ -213,6 +226,9 @@ static void take_turn(struct sim_world *world, const struct next *next)
 		break;
 	case TURN_FRAME:
 		sim_net_arrive(world);
+		break;
+	case TURN_THIRD:
+		sim_third_start(world);
 		break;
 	case TURN_BOOT:
 		power_on(world, next->node);

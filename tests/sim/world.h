@@ -22,6 +22,7 @@
 
 #include "agent/core/elect.h"
 #include "agent/core/session.h"
+#include "agent/core/witness.h"
 #include "tests/sim/gate.h"
 #include "tests/sim/plan.h"
 
@@ -30,6 +31,8 @@
 #define SIM_INBOX_MAX 24
 #define SIM_TAPE_MAX 16 /* recorded frames */
 #define SIM_NEVER UINT64_MAX
+#define SIM_HOSTS (SIM_NODES + 1)
+#define SIM_THIRD SIM_NODES /* the witness, as a host */
 
 struct sim_frame {
 	struct hg_wire_head head;
@@ -39,6 +42,10 @@ struct sim_frame {
 		uint8_t role, health, priority, flags;
 		uint64_t epoch_seen;
 	} hello;
+	struct { /* to and from the witness */
+		struct hg_elect_witness word; /* of the request: epoch, stamp, lease */
+		uint32_t boot, life; /* of the witness, of the agent: the session */
+	} third;
 	uint8_t from, to, port;
 };
 
@@ -58,6 +65,15 @@ enum sim_note_type {
 	SIM_NOTE_HELLO, /* from the ring buffer */
 	SIM_NOTE_JUDGE, /* health */
 	SIM_NOTE_GREET, /* HELLO to all */
+	SIM_NOTE_WITNESS, /* it answered */
+};
+
+struct sim_third {
+	struct hg_witness state;
+	struct hg_witness_rules rules;
+	uint64_t off_until, remembered;
+	uint32_t boot;
+	bool is_forgetful; /* loses its state when it comes back */
 };
 
 struct sim_note {
@@ -152,7 +168,8 @@ struct sim_world {
 	/* state: hashed by the exhaustive explorer up to `plan` */
 	uint64_t now;
 	struct sim_node node[SIM_NODES];
-	struct sim_path path[SIM_NODES][SIM_NODES][SIM_PORTS]; /* from, to */
+	struct sim_third third;
+	struct sim_path path[SIM_HOSTS][SIM_HOSTS][SIM_PORTS]; /* from, to */
 	unsigned int next_fault;
 	/* the rest */
 	const struct sim_plan *plan;
@@ -222,6 +239,15 @@ bool sim_shell_judge(struct sim_world *world, unsigned int n, struct hg_elect_ev
 void sim_shell_reserve(struct sim_world *world, unsigned int n);
 void sim_shell_slow_tick(struct sim_world *world, unsigned int n);
 void sim_shell_observe(struct sim_world *world, unsigned int n, struct hg_obs *ret);
+
+/* third.c: the witness */
+void sim_third_start(struct sim_world *world);
+void sim_third_stop(struct sim_world *world, uint64_t ns, bool is_forgetful);
+void sim_third_ask(struct sim_world *world, unsigned int n, const struct hg_action *act);
+void sim_third_receive(struct sim_world *world, const struct sim_frame *frame);
+/* Whether ret_ev is to follow. */
+bool sim_third_answered(struct sim_world *world, unsigned int n, const struct sim_frame *frame,
+			struct hg_elect_event *ret_ev);
 
 /* fault.c */
 void sim_fault_apply(struct sim_world *world, const struct sim_fault *fault);
