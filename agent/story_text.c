@@ -241,8 +241,11 @@ static void advise(const struct hg_story *story, json_t *list)
 	case ADVISE_ALONE:
 		say(list,
 		    "No grants came: %s is off, or all segments to it are cut. See `hagate ports` on "
-		    "both.",
-		    peer);
+		    "both.%s",
+		    peer,
+		    story->key->why == HG_WHY_WITNESS_LOST
+			    ? " Nor did the witness answer: see `hagate status`."
+			    : "");
 		return;
 	case ADVISE_HEALTH:
 		say(list, "A fault on the node that let go: see its `hagate status`.");

@@ -11,14 +11,11 @@ WITNESS_PORT = 4711  # the lab's cables take 4701 for heartbeats between the nod
 class Witness:
     """hagate-witness on `node`, with the keys of the lab's cluster (and others)."""
 
-    def __init__(self, lab, node="srv", family=4):
+    def __init__(self, lab, node="srv"):
         self.lab = lab
         self.node = node
-        host = lab.host(node)
-        self.address = host.address if family == 4 else host.address6
-        self.setting = f'witness: "{self.address}:{WITNESS_PORT}"' if family == 4 else \
-            f'witness: "[{self.address}]:{WITNESS_PORT}"'
-        self.segment = host.segment
+        self.segment = lab.host(node).segment
+        self.address, self.setting = self.reached_by(4)
         self.directory = lab.tmp / "witness"
         shutil.rmtree(self.directory, ignore_errors=True)
         self.keys = self.directory / "keys"
@@ -28,6 +25,13 @@ class Witness:
         self.log = self.directory / "log"
         self.process = None
         self.add_key("lab", lab.key)
+
+    def reached_by(self, family):
+        """Its address and the line for cluster.yaml."""
+        host = self.lab.host(self.node)
+        if family == 4:
+            return host.address, f'witness: "{host.address}:{WITNESS_PORT}"'
+        return host.address6, f'witness: "[{host.address6}]:{WITNESS_PORT}"'
 
     def add_key(self, name, key):
         path = self.keys / f"{name}.key"

@@ -275,11 +275,14 @@ def test_lower_epoch_after_restart(lab, witness, trio):
 # The filter
 
 
-def test_answers_pass_any_filter(lab, witness, start):
-    """default: drop, and the witness's own address on the blocklist."""
-    settings = relaxed(witness.setting + "\nfilter:\n  default: drop\n  rules: []\n")
+@pytest.mark.parametrize("family", [4, 6])
+def test_answers_pass_any_filter(lab, witness, start, family):
+    """default: drop, and the witness's own address on the blocklist. Over IPv6 as well:
+    it listens everywhere."""
+    address, setting = witness.reached_by(family)
+    settings = relaxed(setting + "\nfilter:\n  default: drop\n  rules: []\n")
     first, second = start(settings)
-    first.command("filter", "block", witness.address)
+    first.command("filter", "block", address)
     second.power_off()
     wait_for(lambda: reason(first) == "witnessed", 5, "gw1 to go on")
     time.sleep(1)

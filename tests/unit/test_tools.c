@@ -312,6 +312,26 @@ static void test_load(void **state)
 }
 
 /* Sixteen ports, thousands of addresses, more faults than fit: still one screen. */
+static void test_witness(void **state)
+{
+	struct control_fixture *fixture = *state;
+	struct result result;
+
+	fixture->status = "{\"node\":\"gw1\",\"cluster\":\"home\",\"role\":\"active\","
+			  "\"serving\":true,\"isolation\":\"stop\",\"lease_ms\":180,"
+			  "\"alone_ms\":61000,\"witness\":{\"address\":\"10.9.0.9\","
+			  "\"reachable\":true,\"rtt_us\":180,\"answer\":\"granted\","
+			  "\"answer_age_ms\":12}}";
+	control_fixture_start(fixture);
+	result = run(fixture->run, "status", NULL);
+	control_fixture_stop(fixture);
+	assert_non_null(strstr(result.out, "this node serves by the witness's grants"));
+	assert_null(strstr(result.out, "isolation")); /* has no effect then */
+	assert_null(strstr(result.out, "both serve"));
+	check(result, HG_EXIT_OK,
+	      "third  witness 10.9.0.9, RTT 0.18 ms, last asked 12 ms ago: granted\n", "");
+}
+
 static void test_crowded_status(void **state)
 {
 	struct control_fixture *fixture = *state;
@@ -342,12 +362,16 @@ static void test_crowded_status(void **state)
 				      json_pack("{s:o,s:s}", "address",
 						json_sprintf("10.%d.%d.1/24", i / 256, i % 256),
 						"port", "port-of-15-octs"));
+	json_object_set_new(status, "witness",
+			    json_pack("{s:s,s:b}", "address",
+				      "2001:db8:1234:5678:9abc:def0:1234:5678", "reachable", 0));
 	json = json_dumps(status, 0);
 	fixture->status = json;
 	control_fixture_start(fixture);
 	result = run(fixture->run, "status", NULL);
 	control_fixture_stop(fixture);
 	check_screen(result.out);
+	assert_non_null(strstr(result.out, "5678 DOES NOT ANSWER"));
 	assert_non_null(strstr(result.out, "8192 in all"));
 	assert_non_null(strstr(result.out, "more: hagate ports"));
 	assert_non_null(strstr(result.out, "fault 0 "));
@@ -468,13 +492,14 @@ static void test_keygen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_usage),  CONTROL_TEST(test_unreachable),
-		CONTROL_TEST(test_stuck),      CONTROL_TEST(test_orders),
-		CONTROL_TEST(test_refusals),   CONTROL_TEST(test_headlines),
-		CONTROL_TEST(test_load),       CONTROL_TEST(test_status_json),
-		CONTROL_TEST(test_odd_status), CONTROL_TEST(test_crowded_status),
-		CONTROL_TEST(test_ports),      CONTROL_TEST(test_events),
-		CONTROL_TEST(test_follow),     cmocka_unit_test(test_keygen),
+		cmocka_unit_test(test_usage),	   CONTROL_TEST(test_unreachable),
+		CONTROL_TEST(test_stuck),	   CONTROL_TEST(test_orders),
+		CONTROL_TEST(test_refusals),	   CONTROL_TEST(test_headlines),
+		CONTROL_TEST(test_load),	   CONTROL_TEST(test_status_json),
+		CONTROL_TEST(test_odd_status),	   CONTROL_TEST(test_witness),
+		CONTROL_TEST(test_crowded_status), CONTROL_TEST(test_ports),
+		CONTROL_TEST(test_events),	   CONTROL_TEST(test_follow),
+		cmocka_unit_test(test_keygen),
 	};
 
 	return cmocka_run_group_tests(tests, find_program, NULL);
