@@ -49,6 +49,7 @@ void hg_setup_config(const struct hg_node_config *node, const struct hg_cluster_
 	memcpy(ret->witness, cluster->witness.addr, sizeof(ret->witness));
 	ret->witness_family = cluster->witness.family;
 	ret->witness_port = cluster->witness_port;
+	ret->sync_port = cluster->node_count > 1 ? HG_SYNC_PORT : 0;
 	for (unsigned int i = 0; i < cluster->node_count; i++) {
 		if (!strcmp(cluster->node[i].name, node->node))
 			ret->node = cluster->node[i].id;

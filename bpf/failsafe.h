@@ -3,7 +3,7 @@
  * Never lock the operator out, whatever the filter says:
  *
  * The failsafe services (default: ssh) on the node's own addresses pass at once, and so do
- * answers of the witness.
+ * answers of the witness and the connections between two hagate-syncs.
  * Neighbour discovery of IPv6, without which nobody on the segment could reach them, is
  * exempt from the filter but goes on to the owner stage. ARP never comes to the filter;
  * heartbeats have been dealt with before.
@@ -36,8 +36,13 @@ static __always_inline bool failsafe_is_port(const struct hg_pkt *p)
 {
 	unsigned int i;
 
+	__u16 above;
+
 	if (p->transport != HG_L4_TCP)
 		return false;
+	above = bpf_ntohs(p->dport) - hg_config.sync_port;
+	if (hg_config.sync_port && above < HG_SYNC_PORTS)
+		return true;
 #pragma clang loop unroll(full)
 	for (i = 0; i < HG_FAILSAFE_PORTS; i++)
 		if (hg_config.failsafe_ports[i] &&

@@ -28,7 +28,7 @@ put() {
 # The units run what is installed here.
 put_units() {
 	work=$(mktemp -d)
-	for unit in hagated hagate-witness; do
+	for unit in hagated hagate-sync hagate-witness; do
 		sed "s#@sbindir@#$sbindir#g" "$here/$unit.service" >"$work/$unit.service"
 		put 644 "$work/$unit.service" "$unitdir/$unit.service"
 	done
@@ -36,7 +36,7 @@ put_units() {
 
 put_completions() {
 	put 644 "$here/hagate.bash-completion" "$compdir/hagate"
-	for name in hagated hagate-load hagate-witness; do
+	for name in hagated hagate-load hagate-sync hagate-learn hagate-witness; do
 		if [ "$action" = install ]; then
 			ln -sfn hagate "$destdir$compdir/$name"
 			echo "  $destdir$compdir/$name"
@@ -82,6 +82,8 @@ fi
 put 755 "$build/bin/hagated" "$sbindir/hagated"
 put 755 "$build/bin/hagate-load" "$sbindir/hagate-load"
 put 755 "$build/bin/hagate-witness" "$sbindir/hagate-witness"
+put 755 "$build/bin/hagate-sync" "$sbindir/hagate-sync"
+put 755 "$build/bin/hagate-learn" "$sbindir/hagate-learn"
 put 755 "$build/bin/hagate" "$bindir/hagate"
 put_units
 put_completions

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sync/apply.h"
 #include "sync/fetch.h"
+#include "sync/journal.h"
 #include "sync/talk.h"
 
 #define TURN_MS 250
@@ -76,33 +76,42 @@ static void remember(struct hg_daemon *daemon, const struct hg_generation *head)
 	daemon->identity = identity;
 }
 
+/* A change that is under way in a child of ours is the child's business. */
+static bool is_busy(const struct hg_daemon *daemon)
+{
+	for (unsigned int i = 0; i < HG_CHILDREN_MAX; i++)
+		if (daemon->child[i].pid)
+			return true;
+	return false;
+}
+
+static void look_at_trial(struct hg_daemon *daemon)
+{
+	struct hg_journal journal = { 0 };
+	const struct hg_journal_head *head = &journal.head;
+	uint64_t now = hg_talk_now();
+	bool is_there = !hg_journal_read(daemon->node.config.state, &journal);
+
+	daemon->is_trial = is_there && head->phase == HG_JOURNAL_TRIAL;
+	daemon->confirm_ms = 0;
+	if (daemon->is_trial && head->deadline_ns > now)
+		daemon->confirm_ms = (head->deadline_ns - now) / 1000000 + 1;
+	/* The time is over, or what was interrupted has nobody left to finish it. */
+	if (is_there && head->phase != HG_JOURNAL_NONE && !daemon->confirm_ms && !is_busy(daemon))
+		daemon->tick_at = 0;
+}
+
 static void look_at_history(struct hg_daemon *daemon)
 {
-	struct hg_apply_options options = { .state_dir = daemon->node.config.state,
-					    .node = daemon->node.config.node,
-					    .cluster_path = daemon->node.config.cluster };
-	struct hg_apply_status status = { .phase = HG_APPLY_IDLE };
 	struct hg_generation head;
 	struct hg_history *history;
-	struct hg_apply *apply;
 
-	if (hg_history_open(daemon->node.config.state, false, &history, NULL))
-		return;
-	if (!hg_history_head(history, &head))
-		remember(daemon, &head);
-	if (!hg_apply_new(&options, history, &apply, NULL)) {
-		hg_apply_status(apply, &status);
-		hg_apply_free(apply);
+	if (!hg_history_open(daemon->node.config.state, false, &history, NULL)) {
+		if (!hg_history_head(history, &head))
+			remember(daemon, &head);
+		hg_history_free(history);
 	}
-	hg_history_free(history);
-	daemon->is_trial = status.phase == HG_APPLY_TRIAL;
-	daemon->confirm_ms = 0;
-	if (daemon->is_trial && status.left_ns != UINT64_MAX)
-		daemon->confirm_ms = status.left_ns / 1000000 + 1;
-	/* Nobody else is about to do it: something was interrupted, or the time is over. */
-	if (status.phase != HG_APPLY_IDLE && (!daemon->is_trial || !status.left_ns) &&
-	    !hg_children_count(daemon, HG_CHILD_TICK))
-		daemon->tick_at = 0;
+	look_at_trial(daemon);
 }
 
 /* --- jobs ---------------------------------------------------------------------------------- */
@@ -183,21 +192,23 @@ static void judge(struct hg_daemon *daemon)
 	const char *peer = daemon->node.peer;
 	bool is_told = agent->is_there && agent->is_peer_heard;
 
-	if (daemon->is_trial)
+	if (daemon->is_trial) {
 		set_state(daemon, "trial",
 			  "a generation waits for its confirmation: hagate config confirm");
-	else if (!*peer)
+	} else if (!*peer) {
 		set_state(daemon, "alone", "there is no other node");
-	else if (agent->is_there && !agent->is_peer_heard)
+	} else if (agent->is_there && !agent->is_peer_heard) {
 		set_state(daemon, "peer-unknown", "%s is not heard", peer);
-	else if (is_told && !agent->has_peer_head)
+	} else if (is_told && !agent->has_peer_head) {
 		set_state(daemon, "peer-off", "%s keeps no history: set 'mode: join' there", peer);
-	else if (is_told && is_same_head(daemon))
+	} else if (is_told && is_same_head(daemon)) {
 		set_state(daemon, "in-sync", "%s", "");
-	else if (*daemon->result.state && strcmp(daemon->result.state, "in-sync"))
+		daemon->result.state[0] = '\0'; /* what was the matter is over */
+	} else if (*daemon->result.state && strcmp(daemon->result.state, "in-sync")) {
 		set_state(daemon, daemon->result.state, "%s", daemon->result.text);
-	else
+	} else {
 		set_state(daemon, "comparing", "with %s", peer);
+	}
 	if (!*peer || daemon->is_trial || (is_told && is_same_head(daemon)))
 		return;
 	if (hg_talk_now() >= daemon->learn_at)
@@ -298,6 +309,7 @@ int hg_daemon_run(const char *node_path)
 	}
 	if (!err) {
 		daemon->identity = daemon->node.identity;
+		daemon->learn_at = hg_talk_now() + LEARN_NS; /* hagated speaks first */
 		daemon->node_mtime_ns = mtime_of(node_path);
 		daemon->cluster_mtime_ns = mtime_of(daemon->node.config.cluster);
 		daemon->signals = open_signals();

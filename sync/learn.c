@@ -190,7 +190,7 @@ static int put_first(const struct hg_sync_node *node, struct hg_history *history
 }
 
 static int learn_all(const struct hg_sync_node *node, int fd, struct hg_history *history,
-		     struct hg_sync_error *error)
+		     void (*on_contact)(void), struct hg_sync_error *error)
 {
 	struct hg_message_hello other;
 	enum hg_relation relation;
@@ -200,15 +200,20 @@ static int learn_all(const struct hg_sync_node *node, int fd, struct hg_history 
 
 	if (err)
 		return err;
+	on_contact();
+	head = other.head;
 	if (!*other.head.cluster)
 		err = hg_sync_fail(error, -ENODATA, "%s knows nothing either", other.node);
+	/* Learnt before, and interrupted before it was a member: nothing is missing then. */
 	if (!err)
+		err = hg_history_relate(history, &other.head, &relation);
+	if (!err && relation != HG_RELATION_EQUAL)
 		err = hg_fetch_get(talk, history, &other, other.head.cluster, &head, &relation,
 				   error);
 	hg_talk_free(talk);
 	if (err)
 		return err;
-	if (relation == HG_RELATION_DIVERGED || relation == HG_RELATION_FOREIGN)
+	if (relation != HG_RELATION_BEHIND && relation != HG_RELATION_EQUAL)
 		return hg_sync_fail(error, -ESTALE,
 				    "this blank node has a history of its own in %s/history.git: "
 				    "move it away to join",
@@ -217,7 +222,7 @@ static int learn_all(const struct hg_sync_node *node, int fd, struct hg_history 
 }
 
 int hg_learn_blank(const struct hg_sync_node *node, const struct hg_ip *address,
-		   struct hg_sync_error *error)
+		   void (*on_contact)(void), struct hg_sync_error *error)
 {
 	struct hg_history *history;
 	int fd, err = hg_fetch_open_history(node, LOCK_MS, &history, error);
@@ -225,7 +230,7 @@ int hg_learn_blank(const struct hg_sync_node *node, const struct hg_ip *address,
 	if (err)
 		return err;
 	fd = hg_fetch_connect(NULL, address, error);
-	err = fd < 0 ? fd : learn_all(node, fd, history, error);
+	err = fd < 0 ? fd : learn_all(node, fd, history, on_contact, error);
 	if (!err)
 		err = become_member(node, history, error);
 	hg_history_free(history);

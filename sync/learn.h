@@ -16,10 +16,11 @@ struct hg_learn_result {
 /* A member compares with the other node and takes what it lacks. */
 void hg_learn_member(const struct hg_sync_node *node, struct hg_learn_result *ret);
 
-/* A blank node learns from the member at `address` (its name, where it is known: `from`), puts
- * everything in place and becomes a member. What it had is kept under refs/local. */
+/* A blank node learns from the member at `address`, puts everything in place and becomes a
+ * member. What it had is kept under refs/local. `on_contact`: the member is there and has the
+ * same key. */
 int hg_learn_blank(const struct hg_sync_node *node, const struct hg_ip *address,
-		   struct hg_sync_error *error);
+		   void (*on_contact)(void), struct hg_sync_error *error);
 
 /* Brings an interrupted step to its end or back; takes back what nobody confirmed in time.
  * 1: something went back. */

@@ -78,15 +78,18 @@ static int find_member(struct hg_discover *discover, struct hg_ip *ret, struct h
 	return 0;
 }
 
+static void on_contact(void)
+{
+	report("learning", "");
+}
+
 static int try_once(struct hg_discover *discover, struct hg_sync_error *error)
 {
 	struct hg_ip member;
 	int err = find_member(discover, &member, error);
 
-	report(err ? "blank" : "learning", err ? error->text : "");
-	if (err)
-		return err;
-	err = hg_learn_blank(&node, &member, error);
+	if (!err)
+		err = hg_learn_blank(&node, &member, on_contact, error);
 	if (err)
 		report("blank", error->text);
 	return err;

@@ -11,8 +11,7 @@
 #include "agent/keyfile.h"
 #include "sync/history.h"
 
-#define HG_SYNC_PORT 4702 /* TCP */
-#define HG_SYNC_CLIENT_PORTS 7 /* above it: where clients come from */
+#define HG_SYNC_CLIENT_PORTS (HG_SYNC_PORTS - 1) /* where clients come from (abi.h) */
 
 struct hg_sync_node {
 	struct hg_node_config config;

@@ -13,10 +13,9 @@
 #include "client.h"
 #include "text.h"
 
-/* hagated beside this program, then where it is installed; else PATH has the last word. */
-static void find_agent(char ret[PATH_MAX])
+void hg_find_program(const char *name, char ret[PATH_MAX])
 {
-	static const char *const installed[] = { "/usr/local/sbin/hagated", "/usr/sbin/hagated" };
+	static const char *const installed[] = { "/usr/local/sbin", "/usr/sbin" };
 	char here[PATH_MAX - 32];
 	ssize_t length = readlink("/proc/self/exe", here, sizeof(here) - 1);
 	char *slash;
@@ -25,18 +24,18 @@ static void find_agent(char ret[PATH_MAX])
 	slash = strrchr(here, '/');
 	if (slash)
 		*slash = '\0';
-	snprintf(ret, PATH_MAX, "%s/hagated", here);
+	snprintf(ret, PATH_MAX, "%s/%s", here, name);
 	if (access(ret, X_OK) == 0)
 		return;
-	snprintf(ret, PATH_MAX, "%s/../sbin/hagated", here);
+	snprintf(ret, PATH_MAX, "%s/../sbin/%s", here, name);
 	if (access(ret, X_OK) == 0)
 		return;
 	for (size_t i = 0; i < sizeof(installed) / sizeof(installed[0]); i++) {
-		snprintf(ret, PATH_MAX, "%s", installed[i]);
+		snprintf(ret, PATH_MAX, "%s/%s", installed[i], name);
 		if (access(ret, X_OK) == 0)
 			return;
 	}
-	snprintf(ret, PATH_MAX, "hagated");
+	snprintf(ret, PATH_MAX, "%s", name);
 }
 
 int hg_filter_check(const struct hg_tool *tool)
@@ -45,7 +44,7 @@ int hg_filter_check(const struct hg_tool *tool)
 	pid_t pid;
 	int status;
 
-	find_agent(program);
+	hg_find_program("hagated", program);
 	pid = fork();
 	if (pid == 0) {
 		execlp(program, "hagated", "--check-filter", tool->argument, (char *)NULL);

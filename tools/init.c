@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "nics.h"
@@ -20,6 +21,7 @@ struct plan {
 	char dir[PATH_MAX]; /* absolute: it goes into node.yaml */
 	char node[16];
 	struct hg_nics nics;
+	bool has_cluster; /* made, or there before */
 };
 
 /* The short host name in lower case, cut to what a node's name may be. */
@@ -184,14 +186,38 @@ static void print_next(const struct plan *plan)
 	       "  2. In %s/cluster.yaml put in the virtual addresses (vips) and the\n"
 	       "     other node with its addresses; give the gateway a name (cluster).\n"
 	       "     Take virtual addresses out of the system's network configuration.\n"
-	       "  3. hagated --node %s/node.yaml --check\n"
+	       "  3. hagated --node %s/node.yaml --check; systemctl enable --now hagated hagate-sync\n"
+	       "     %shagate config commit -m 'first addresses'\n"
 	       "On the other node:\n"
-	       "  4. hagate init --dir %s, then copy cluster.yaml and cluster.key from\n"
-	       "     here over the ones it made (scp -p), and set its name in node.yaml.\n"
-	       "     The names of the ports must be the same as here.\n"
-	       "On both:\n"
-	       "  5. systemctl enable --now hagated; hagate status\n",
-	       dir, dir, dir, dir);
+	       "  4. Write node.yaml with its name, its NICs and mode: join; the names of the\n"
+	       "     ports must be the same as here. Copy cluster.key from here (scp -p).\n"
+	       "  5. systemctl enable --now hagated hagate-sync; hagate status\n"
+	       "     It learns cluster.yaml from here.\n",
+	       dir, dir, dir, plan->has_cluster ? "" : "hagate-sync --init, then ");
+}
+
+/* The identity of the cluster and its first generation, where the files are those that the
+ * services use. Examples elsewhere make none. */
+static void make_cluster(struct plan *plan)
+{
+	char program[PATH_MAX], node[PATH_MAX + 32];
+	int status = 0;
+	pid_t pid;
+
+	if (strcmp(plan->dir, "/etc/hagate") || geteuid())
+		return;
+	snprintf(node, sizeof(node), "%s/node.yaml", plan->dir);
+	hg_find_program("hagate-sync", program);
+	fputs("cluster ", stdout);
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		execlp(program, "hagate-sync", "--node", node, "--init", (char *)NULL);
+		fprintf(stderr, "hagate: cannot run %s: %s\n", program, strerror(errno));
+		_exit(HG_EXIT_FAILED);
+	}
+	plan->has_cluster = pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+			    !WEXITSTATUS(status);
 }
 
 int hg_init_run(const struct hg_tool *tool)
@@ -219,6 +245,7 @@ int hg_init_run(const struct hg_tool *tool)
 		has_address |= *plan.nics.nic[i].port != '\0';
 	if (!has_address)
 		puts("No NIC of this machine has an address: the files need ports and addresses.");
+	make_cluster(&plan);
 	print_next(&plan);
 	return HG_EXIT_OK;
 }

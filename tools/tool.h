@@ -7,6 +7,7 @@
 #ifndef HG_TOOL_H
 #define HG_TOOL_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -60,6 +61,10 @@ int hg_config_rollback(const struct hg_tool *tool);
 int hg_config_confirm(const struct hg_tool *tool);
 int hg_config_abort(const struct hg_tool *tool);
 int hg_config_adopt(const struct hg_tool *tool);
+
+/* filter.c: a program beside this one, or where it is installed; else PATH has the last
+ * word. */
+void hg_find_program(const char *name, char ret[PATH_MAX]);
 
 /* keygen.c, for init too: makes FILE with a new key. -EEXIST: it is there. */
 int hg_keygen_write(const char *path);

@@ -160,6 +160,11 @@ struct hg_meta {
 	char software[32]; /* version that created the maps */
 };
 
+/* hagate-sync listens on the first, on the node's own addresses; the others are where its
+ * connections to the other node come from, so that answers find in. */
+#define HG_SYNC_PORT 4702
+#define HG_SYNC_PORTS 8
+
 /* Read-only constants of the programs (.rodata), set by the loader before load. */
 struct hg_config {
 	__u64 lease_ns;
@@ -177,6 +182,7 @@ struct hg_config {
 	__u8 witness_family; /* 4, 6; 0: none */
 	__u8 pad;
 	__u16 witness_port; /* host byte order */
+	__u16 sync_port; /* tcp, host byte order: HG_SYNC_PORT, 0: none */
 };
 
 static inline int hg_state_serves(const volatile struct hg_state *state, __u64 now)

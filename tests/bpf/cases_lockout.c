@@ -48,6 +48,28 @@ static void test_failsafe(void **state)
 	filter_unblock("203.0.113.0/24");
 }
 
+/* A rule that drops everything must not keep the nodes from learning the one that mends it:
+ * the port that is listened on and those that clients come from, and no more. */
+static void test_sync(void **state)
+{
+	uint16_t port;
+
+	(void)state;
+	filter_rules_or_drop("drop");
+	for (port = HG_SYNC_PORT - 1; port <= HG_SYNC_PORT + HG_SYNC_PORTS; port++) {
+		bool is_in = port >= HG_SYNC_PORT && port < HG_SYNC_PORT + HG_SYNC_PORTS;
+
+		if (is_in)
+			packet_passes(PASS_FAILSAFE, .from = "10.1.0.3", .to = "10.1.0.2",
+				      .proto = IPPROTO_TCP, .sport = 4703, .dport = port);
+		else
+			packet_drops(FILTER_RULE, .from = "10.1.0.3", .to = "10.1.0.2",
+				     .proto = IPPROTO_TCP, .sport = 4703, .dport = port);
+		packet_drops(FILTER_RULE, .from = "10.1.0.3", .to = "10.1.0.1",
+			     .proto = IPPROTO_TCP, .sport = 4703, .dport = port);
+	}
+}
+
 static void nd(uint8_t type, const char *to, uint8_t hops)
 {
 	frame_ether(&f, node_a.lan_mac, mac_host, ETH_P_IPV6, 0);
@@ -192,6 +214,7 @@ int cases_lockout(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_failsafe, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_sync, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_neighbours, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_arp, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_heartbeats, set_up, tear_down),

@@ -179,6 +179,7 @@ static int load(struct rig *rig, uint8_t node, bool is_virtual)
 		.drain_ns = RIG_DRAIN_NS,
 		.udp_port = HG_WIRE_UDP_PORT,
 		.failsafe_ports = { 22, 2222 },
+		.sync_port = HG_SYNC_PORT,
 		.node = node,
 		.group = 0,
 		.min_ttl = is_virtual ? 1 : 255, /* so node_v stands for routed heartbeats too */

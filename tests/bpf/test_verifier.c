@@ -29,6 +29,7 @@ static const struct hg_config config = {
 	.drain_ns = 3000000000,
 	.udp_port = HG_WIRE_UDP_PORT,
 	.failsafe_ports = { 22, 23, 24, 25, 26, 27 },
+	.sync_port = HG_SYNC_PORT,
 	.witness_family = 6,
 	.witness_port = 4701,
 	.node = 1,

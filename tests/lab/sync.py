@@ -12,8 +12,12 @@ PROGRAM = BUILD / "bin" / "hagate-sync"
 class Sync:
     """hagate-sync (or hagate-learn, as the node's state wants it) on one gateway."""
 
-    def __init__(self, agent):
+    def __init__(self, agent, shared=False):
+        """`shared`: gives the node a file system of its own at lab.tmp/shared (replicated in
+        the tests) and lab.tmp/local (not), as separate machines have; here they are
+        agent.directory/shared and /local."""
         self.agent = agent
+        self.has_shared = shared
         self.lab = agent.lab
         self.state = agent.directory / "state"
         self.log = agent.directory / "sync.log"
@@ -22,13 +26,25 @@ class Sync:
     def init(self, check=True):
         """Makes the cluster with this node as its first member."""
         self.state.mkdir(exist_ok=True)
-        return run(*in_ns(self.lab.ns(self.agent.name), PROGRAM, "--node",
-                          self.agent.node_yaml, "--init"), check=check)
+        return run(*self.line("--init"), check=check)
+
+    def line(self, *args):
+        """The command line, within the node's namespaces."""
+        mounts = []
+        if self.has_shared:
+            text = ""
+            for name in ("shared", "local"):
+                own, seen = self.agent.directory / name, self.lab.tmp / name
+                own.mkdir(exist_ok=True)
+                seen.mkdir(exist_ok=True)
+                text += f"mount --bind {own} {seen} && "
+            mounts = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                      text + 'exec "$@"', "sh"]
+        return in_ns(self.lab.ns(self.agent.name), *mounts, PROGRAM, "--node",
+                     self.agent.node_yaml, *args)
 
     def start(self):
-        self.process = self.lab.processes.start(
-            in_ns(self.lab.ns(self.agent.name), PROGRAM, "--node", self.agent.node_yaml),
-            log=self.log)
+        self.process = self.lab.processes.start(self.line(), log=self.log)
 
     def kill(self):
         self.lab.processes.signal(self.process, signal.SIGKILL)
@@ -53,8 +69,12 @@ class Sync:
 
     def wait_in_sync(self, timeout=20):
         wait_for(lambda: self.status().get("in_sync") and self.status()["state"] == "in-sync",
-                 timeout, lambda: f"{self.agent.name} to be in sync: {self.status()}\n"
-                 f"{self.log_text()[-2000:]}")
+                 timeout, f"{self.agent.name} to be in sync\n{self.log_text()[-2000:]}")
+
+    def wait_listening(self):
+        wait_for(lambda: (self.agent.run_dir / "sync.sock").is_socket() and
+                 self.config("status", check=False).returncode == 0, 10,
+                 f"hagate-sync of {self.agent.name}")
 
 
 def make_blank(agent):

@@ -18,7 +18,7 @@ BIG = "".join(f"    - accept in on lan proto tcp from 192.0.2.{i % 250 + 1} to a
 
 def old_settings():
     """The gateway in service: a large configuration, and lower priority than its peer."""
-    return Settings(extra="filter:\n  rules:\n" + BIG)
+    return Settings(interval="20ms", lease="100ms", extra="filter:\n  rules:\n" + BIG)
 
 
 @pytest.fixture(name="nodes")
@@ -204,6 +204,7 @@ def test_learner_names_what_is_missing(lab, nodes):
     wait_for(lambda: "10.1.0.77" in (learner.status().get("text") or ""), 15,
              "the learner to name the address")
     learner.kill()
+    write_node(second)
     second.node_yaml.write_text(re.sub("^node: gw2", "node: gw9", second.node_yaml.read_text()))
     learner.start()
     wait_for(lambda: "gw9" in learner.log_text(), 15, "the learner to hear its name")

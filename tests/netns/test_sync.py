@@ -1,0 +1,419 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One configuration on two nodes: a change comes into force on both or on neither, whatever
+fails, and strangers at the door cost nothing."""
+import contextlib
+import json
+import re
+import resource
+import shutil
+import socket
+import time
+
+import pytest
+from agents import Settings
+from procs import entered, run, wait_for
+from scenarios import wait_steady
+from sync import Sync, ask, make_blank
+from topology import GATEWAYS
+from traffic import Echo
+
+PORT = 4702
+
+
+def settings(lab, more="", extra=""):
+    """cluster.yaml that replicates lab.tmp/shared/etc, checked by nginx where it says so."""
+    return Settings(interval="20ms", lease="100ms", extra=f"replicate:\n  - path: {lab.tmp}/shared/etc\n{more}\n{extra}")
+
+
+class Pair:
+    """Both nodes as members with the same generation."""
+
+    def __init__(self, lab, more=""):
+        self.lab = lab
+        self.first, self.second = lab.use_hagate(settings(lab, more))
+        self.syncs = [Sync(agent, shared=True) for agent in (self.first, self.second)]
+        for sync in self.syncs:
+            shutil.rmtree(sync.agent.directory / "shared", ignore_errors=True)
+            sync.line()
+        self.write("one", "1\n", 0)
+        make_blank(self.second)
+
+    def start(self):
+        self.syncs[0].init()
+        self.first.start()
+        self.syncs[0].start()
+        self.second.start()
+        self.syncs[1].start()
+        self.second.wait_role("standby", 30)
+        self.wait_in_sync()
+
+    def stop(self):
+        for sync in self.syncs:
+            sync.kill()
+        self.lab.reset_gateways()
+
+    def path(self, name, node):
+        return self.syncs[node].agent.directory / "shared" / "etc" / name
+
+    def write(self, name, text, node=0):
+        path = self.path(name, node)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def read(self, name, node):
+        path = self.path(name, node)
+        return path.read_text() if path.exists() else None
+
+    def wait_in_sync(self, timeout=20):
+        for sync in self.syncs:
+            sync.wait_in_sync(timeout)
+        assert self.generations()[0] == self.generations()[1]
+
+    def generations(self):
+        return [sync.generation() for sync in self.syncs]
+
+    def applied(self, node):
+        path = self.syncs[node].agent.directory / "local" / "applied"
+        return path.read_text().split() if path.exists() else []
+
+
+@pytest.fixture(name="make")
+def _make(lab):
+    made = []
+
+    def make(more=""):
+        made.append(Pair(lab, more))
+        return made[0]
+    yield make
+    for pair in made:
+        pair.stop()
+
+
+@pytest.fixture(name="members")
+def _members(make, lab):
+    pair = make(f"    apply: echo $HAGATE_GENERATION >> {lab.tmp}/local/applied\n")
+    pair.start()
+    return pair
+
+
+def test_commit_log_diff_rollback(lab, members):
+    one, two = members.syncs
+    assert members.read("one", 1) == "1\n"
+    members.write("one", "2\n")
+    members.write("deep/er/two", "new\n")
+    diff = one.config("diff").stdout
+    assert "-1\n+2\n" in diff and "deep/er/two" in diff
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        done = one.config("commit", "-m", "a second one")
+        assert echo.report()["lost"] == 0
+    assert "generation 2 is in force on gw1 and gw2" in done.stdout
+    assert members.read("one", 1) == "2\n" and members.read("deep/er/two", 1) == "new\n"
+    members.wait_in_sync()
+    assert members.generations() == [2, 2]
+    assert members.applied(0)[-1] == "2" == members.applied(1)[-1]
+    assert one.config("diff").stdout == ""
+    log = json.loads(two.config("log", "--json").stdout)
+    assert [g["generation"] for g in log] == [2, 1] and log[0]["subject"] == "a second one"
+    assert log[0]["node"] == "gw1"
+    two.config("rollback", "1")
+    members.wait_in_sync()
+    assert members.generations() == [3, 3]
+    assert members.read("one", 0) == "1\n" and members.read("deep/er/two", 0) is None
+    done = one.config("commit", check=False)
+    assert done.returncode == 1
+    assert "+2\n" in one.config("diff", "2").stdout
+    assert one.config("rollback", "77", check=False).returncode == 1
+    assert one.config("rollback", "x", check=False).returncode == 2
+    assert "in-sync" in one.config("status").stdout
+    assert json.loads(one.config("status", "--json").stdout)["state"] == "in-sync"
+
+
+def test_cluster_yaml_is_in_force_on_both(lab, members):
+    first, second = members.first, members.second
+    text = first.cluster_yaml.read_text()
+    first.cluster_yaml.write_text(text.replace("drain", "drain") +
+                                  "failsafe: [22, 2222]\n")
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        members.syncs[0].config("commit")
+        assert echo.report()["lost"] == 0
+    assert second.cluster_yaml.read_text() == first.cluster_yaml.read_text()
+    for agent in (first, second):
+        assert not [f for f in agent.status()["faults"] if "differs" in f]
+    # A mistake is refused before anything is touched, with its place.
+    first.cluster_yaml.write_text(text.replace("isolation:", "isolatoin:"))
+    done = members.syncs[0].config("commit", check=False)
+    assert done.returncode == 1 and "isolatoin" in done.stderr, done.stderr
+    assert "failsafe" in second.cluster_yaml.read_text() and members.generations() == [2, 2]
+
+
+NGINX = "events {{}}\npid {tmp}/local/nginx.pid;\nerror_log {tmp}/local/error.log;\n{more}\n"
+
+
+def test_nginx_says_no_on_the_receiver(lab, make):
+    """The file is right on gw1, where the certificate is, and wrong on gw2."""
+    etc = f"{lab.tmp}/shared/etc"
+    pair = make(f"    validate: nginx -t -q -c {etc}/nginx.conf\n"
+                f"    apply: echo $HAGATE_GENERATION >> {lab.tmp}/local/applied\n")
+    pair.write("nginx.conf", NGINX.format(tmp=lab.tmp, more=""))
+    pair.start()
+    before = pair.read("nginx.conf", 1), pair.applied(1), pair.applied(0)
+    (pair.first.directory / "local" / "here.conf").write_text("worker_processes 2;\n")
+    pair.write("nginx.conf", NGINX.format(tmp=lab.tmp, more=f"include {lab.tmp}/local/here.conf;"))
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        done = pair.syncs[0].config("commit", check=False)
+        assert echo.report()["lost"] == 0
+    assert done.returncode == 1 and "gw2 refuses" in done.stderr and "here.conf" in done.stderr
+    assert (pair.read("nginx.conf", 1), pair.applied(1), pair.applied(0)) == before
+    assert pair.generations() == [1, 1]
+    (pair.second.directory / "local" / "here.conf").write_text("worker_processes 2;\n")
+    pair.syncs[0].config("commit")
+    pair.wait_in_sync()
+    assert "here.conf" in pair.read("nginx.conf", 1) and pair.generations()[0] > 1
+
+
+def test_apply_that_fails_takes_both_back(lab, make):
+    pair = make(f"    apply: test ! -e {lab.tmp}/local/broken\n")
+    pair.start()
+    (pair.second.directory / "local" / "broken").touch()
+    pair.write("one", "2\n")
+    done = pair.syncs[0].config("commit", check=False)
+    assert done.returncode == 1 and "gw2" in done.stderr
+    wait_for(lambda: pair.read("one", 1) == "1\n", 10, "gw2 to be as before")
+    assert pair.generations() == [1, 1]
+
+
+@pytest.mark.parametrize("word", ["confirm", "abort", None])
+def test_confirmation(members, word):
+    one, two = members.syncs
+    members.write("one", "2\n")
+    done = one.config("commit", "--confirm=3s")
+    assert "hagate config confirm" in done.stdout
+    assert members.read("one", 1) == "2\n"
+    wait_for(lambda: two.status()["state"] == "trial" and two.status()["confirm_ms"], 5,
+             "gw2 to show the trial")
+    assert one.config("commit", check=False).returncode == 1
+    if word:
+        two.config(word)  # on either node
+    expected = "2\n" if word == "confirm" else "1\n"
+    wait_for(lambda: members.read("one", 0) == members.read("one", 1) == expected, 15,
+             "both to be decided")
+    members.wait_in_sync()
+    assert members.generations() == ([2, 2] if word == "confirm" else [1, 1])
+
+
+def test_kill_on_trial(members):
+    """Both programs die while a generation waits; the deadline stands."""
+    members.write("one", "2\n")
+    members.syncs[0].config("commit", "--confirm=3s")
+    for sync in members.syncs:
+        sync.kill()
+    for sync in members.syncs:
+        sync.start()
+    wait_for(lambda: members.read("one", 0) == members.read("one", 1) == "1\n", 20,
+             "both to go back")
+    members.wait_in_sync()
+
+
+def test_learns_what_it_missed(members):
+    members.syncs[1].kill()
+    for number in (2, 3):
+        members.write("one", f"{number}\n")
+        done = members.syncs[0].config("commit")
+        assert "alone" in done.stdout
+    assert members.read("one", 1) == "1\n"
+    members.syncs[1].start()
+    members.wait_in_sync()
+    assert members.read("one", 1) == "3\n" and members.generations() == [3, 3]
+
+
+def test_restored_snapshot_learns(members):
+    """gw2 goes back to an older image of its disk: it must not take gw1 with it."""
+    two, directory = members.syncs[1], members.second.directory
+    two.kill()
+    for name in ("state", "shared"):
+        shutil.copytree(directory / name, directory / f"{name}.old", symlinks=True)
+    two.start()
+    members.write("one", "2\n")
+    members.syncs[0].config("commit")
+    members.wait_in_sync()
+    two.kill()
+    for name in ("state", "shared"):
+        shutil.rmtree(directory / name)
+        shutil.move(directory / f"{name}.old", directory / name)
+    assert members.read("one", 1) == "1\n"
+    two.start()
+    wait_for(lambda: members.read("one", 1) == "2\n", 20, "gw2 to learn")
+    members.wait_in_sync()
+    assert members.read("one", 0) == "2\n" and members.generations() == [2, 2]
+
+
+def test_diverged(lab, members):
+    one, two = members.syncs
+    one.kill()
+    two.kill()
+    for sync, text in ((one, "a\n"), (two, "b\n")):
+        sync.start()
+        sync.wait_listening()
+        members.write("one", text, members.syncs.index(sync))
+        sync.config("commit")
+        sync.kill()
+    one.start()
+    two.start()
+    for sync in members.syncs:
+        wait_for(lambda s=sync: s.status()["state"] == "diverged", 20, "divergence to be told")
+        assert [f for f in sync.agent.status()["faults"] if "hagate config" in f]
+    assert (members.read("one", 0), members.read("one", 1)) == ("a\n", "b\n")
+    one.config("adopt")
+    members.wait_in_sync(30)
+    assert members.read("one", 0) == members.read("one", 1) == "b\n"
+    kept = run("git", "--git-dir", one.state / "history.git", "for-each-ref").stdout
+    assert "refs/kept" in kept
+
+
+def test_edit_behind_its_back_is_kept(members):
+    members.write("one", "mine\n", 1)
+    members.write("one", "2\n", 0)
+    done = members.syncs[0].config("commit", check=False)
+    assert done.returncode == 1 and "gw2" in done.stderr
+    assert members.read("one", 1) == "mine\n" and members.generations() == [1, 1]
+
+
+def test_default_drop_does_not_cut_it(lab, members):
+    """Nothing but the failsafe lets the two talk."""
+    first = members.first
+    text = first.cluster_yaml.read_text()
+    first.cluster_yaml.write_text(text + "filter: { default: drop }\n")
+    members.syncs[0].config("commit")
+    members.wait_in_sync()
+    first.cluster_yaml.write_text(text)
+    members.syncs[0].config("commit")
+    members.wait_in_sync()
+    assert members.generations() == [3, 3]
+
+
+# --- strangers -----------------------------------------------------------------------------
+
+
+def rss_kb(pid):
+    with open(f"/proc/{pid}/status") as status:
+        return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
+
+
+def sync_pid(sync):
+    """The daemon itself, behind nsenter and unshare, which have become it."""
+    return sync.process.pid
+
+
+@contextlib.contextmanager
+def connections(lab, node, source, target, count):
+    """TCP connections to hagate-sync's port."""
+    made = []
+    with entered(lab.ns(node)):
+        for _ in range(count):
+            sock = socket.socket()
+            sock.settimeout(2)
+            with contextlib.suppress(OSError):
+                sock.bind((source, 0))
+                sock.connect((target, PORT))
+                made.append(sock)
+    try:
+        yield made
+    finally:
+        for sock in made:
+            sock.close()
+
+
+def is_closed(sock):
+    sock.settimeout(0.01)
+    try:
+        return sock.recv(1) == b""
+    except (TimeoutError, BlockingIOError):
+        return False
+    except OSError:
+        return True
+
+
+def test_strangers_are_closed_at_once(lab, members):
+    target = GATEWAYS["gw1"].address("lan")
+    with connections(lab, "hA", "10.1.0.11", target, 20) as socks:
+        wait_for(lambda: all(is_closed(s) for s in socks), 3, "strangers to be closed")
+    members.write("one", "2\n")
+    members.syncs[0].config("commit")
+
+
+def test_flood_and_slow_loris(lab, members):
+    """From the peer's own address, without the key: connections that say nothing, that send an
+    octet now and then, that send garbage."""
+    pid = sync_pid(members.syncs[0])
+    before = rss_kb(pid)
+    own, target = (GATEWAYS[name].address("lan") for name in ("gw2", "gw1"))
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        start = time.monotonic()
+        served = 0
+        while time.monotonic() - start < 6:
+            with connections(lab, "gw2", own, target, 60) as socks:
+                for sock in socks:
+                    with contextlib.suppress(OSError):
+                        sock.send(b"\x16\x03\x01\x02\x00" if len(socks) % 2 else b"GET / HTTP")
+                served += len(socks)
+                with contextlib.suppress(OSError):
+                    children = [p for p in children_of(pid)]
+                    assert len(children) <= 8, children
+                time.sleep(0.2)
+        assert echo.report()["lost"] == 0
+    assert served > 60
+    assert rss_kb(pid) < before + 4096
+    wait_for(lambda: not children_of(pid), 10, "the children to end")
+    members.write("one", "2\n")
+    members.syncs[0].config("commit")
+    members.wait_in_sync()
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as listed:
+        return listed.read().split()
+
+
+def test_silent_connection_ends(lab, members):
+    own, target = (GATEWAYS[name].address("lan") for name in ("gw2", "gw1"))
+    with connections(lab, "gw2", own, target, 1) as socks:
+        start = time.monotonic()
+        wait_for(lambda: is_closed(socks[0]), 8, "the silent connection to be closed", pause=0.1)
+        assert 3 < time.monotonic() - start < 8
+
+
+def test_wrong_key(lab, members):
+    two = members.syncs[1]
+    two.kill()
+    members.second.key.write_text("cd" * 32 + "\n")
+    two.start()
+    two.wait_listening()
+    members.write("one", "2\n")
+    done = members.syncs[0].config("commit", check=False)
+    assert done.returncode == 1 and "key" in done.stderr
+    assert members.generations()[0] == 1 and members.read("one", 1) == "1\n"
+
+
+def test_requests(lab, members):
+    """RUN/sync.sock: nonsense gets an answer, silence none, and neither stops it."""
+    first = members.first
+    assert not ask(first, command="no-such")["ok"]
+    assert not ask(first, command=7)["ok"]
+    silent = [socket.socket(socket.AF_UNIX) for _ in range(12)]
+    for sock in silent:
+        sock.connect(str(first.run_dir / "sync.sock"))
+    wait_for(lambda: ask_or_none(first), 10, "an answer beside silent clients")
+    for sock in silent:
+        sock.close()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 100
+
+
+def ask_or_none(agent):
+    try:
+        return ask(agent, command="config-status").get("ok")
+    except (OSError, ValueError):
+        return None
