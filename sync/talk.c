@@ -190,6 +190,8 @@ int hg_talk_new(int fd, bool is_server, const uint8_t cluster_key[HG_TALK_KEY_LE
 	hg_talk_derive(cluster_key, talk->psk);
 	code = shake_hands(talk, is_server);
 	if (code < 0) {
+		/* So that the other side learns that it is the key, and not the network. */
+		gnutls_alert_send_appropriate(talk->session, code);
 		err = explain(talk, code, error);
 		hg_talk_free(talk);
 		return err;
