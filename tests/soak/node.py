@@ -27,6 +27,8 @@ ROLES = ("off", "blank", "learner", "listen", "standby", "active", "draining", "
          "fault")
 FRESH_NS = 60_000_000
 DISK_KB = 64
+# A small quarantine, so that what stays resident is what the agent holds.
+ASAN = "verify_asan_link_order=0:quarantine_size_mb=1"
 PROMPT = -10  # niceness of the soak itself: it is to be on time, its children are not
 
 
@@ -62,7 +64,8 @@ class SoakNode(Hagate):
     def _start(self, *args):
         """Into the freezer's group before the program begins; with the stepped clock."""
         enter = f"echo $$ > {self.freezer}/cgroup.procs; " if self.freezer else ""
-        shim = (f"CLOCKSTEP_FILE={self.step_file} ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD={BUILD / 'soak' / 'clockstep.so'} "
+        shim = (f"CLOCKSTEP_FILE={self.step_file} ASAN_OPTIONS={ASAN} "
+                f"LD_PRELOAD={BUILD / 'soak' / 'clockstep.so'} "
                 f"exec nice -n {-PROMPT} \"$@\"")
         super()._start("sh", "-c", enter + shim, "sh", *args)
 
@@ -142,6 +145,15 @@ class SoakNode(Hagate):
         oldest = min(PATH.unpack_from(self.path, PATH.size * slot)[1]
                      for slot in range(len(SEGMENTS)))
         return boottime() < min(self.word("agent_seen"), oldest) + FRESH_NS
+
+    def rss_kb(self):
+        """Resident memory of the agent itself, 0 when it is gone."""
+        try:
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
+        except OSError:
+            return 0
+        return int(next((line.split()[1] for line in status.splitlines()
+                         if line.startswith("VmRSS:")), 0))
 
     # Faults of a node
 

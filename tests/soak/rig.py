@@ -2,6 +2,7 @@
 """The lab with everything the faults need, and how one fault is done and judged."""
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -23,6 +24,7 @@ STALL_MS = 8  # a sender that was this late was not let run: so were the gateway
 SETTLE_MS = 30  # what a fault sets off has begun by then
 BACK_TIMEOUT, WHOLE_TIMEOUT = 5, 10
 ECHO_RATE = 2000
+SANITIZER = re.compile(r"Sanitizer|runtime error:")
 FLOOD_FRAMES = 100_000_000
 
 
@@ -185,7 +187,9 @@ class Rig:
         line |= {key: getattr(after, key) - getattr(before, key)
                  for key in ("two", "mute", "both", "bare", "flight",
                   "crossed", "declared_two", "declared_both")}
-        line["verdict"] = self._verdict(line, plan)
+        line["rss_kb"] = {str(node.process.pid): node.rss_kb() for node in self.nodes}
+        said = "".join(node.log_text()[at:] for node, at in offsets.items())
+        line["verdict"] = "sanitizer" if SANITIZER.search(said) else self._verdict(line, plan)
         line["took_s"] = round(time.monotonic() - took, 3)
         if line["verdict"] != "ok" or after.records > before.records:
             self._explain(line, before.records, offsets)

@@ -105,7 +105,8 @@ def parse_args(argv):
     parser.add_argument("--first", type=int, default=int(env.get("SOAK_FIRST") or 0))
     parser.add_argument("--seconds", type=float, default=float(env.get("SOAK_SECONDS") or 1e9),
                         help="stop after this time")
-    parser.add_argument("--block", type=int, default=BLOCK, help="faults between fresh starts")
+    parser.add_argument("--block", type=int, default=int(env.get("SOAK_BLOCK") or BLOCK),
+                        help="faults between fresh starts")
     parser.add_argument("--kinds", type=chosen(list(KINDS)), help=", ".join(KINDS),
                         default=chosen(list(KINDS))(env.get("SOAK_KINDS") or ",".join(KINDS)))
     parser.add_argument("--modes", type=chosen(MODES), help=", ".join(MODES),

@@ -2,7 +2,8 @@
 """The table at the end of a soak."""
 from collections import Counter, defaultdict
 
-BAD = ("two-owners", "not-whole", "no-service")
+BAD = ("two-owners", "not-whole", "no-service", "sanitizer")
+LIVED = 50  # faults that an agent went through before its memory is compared
 
 
 def quantile(values, share):
@@ -19,6 +20,18 @@ def row(name, lines):
             f"{sum(l['both'] for l in lines):5} {sum(l['mute'] for l in lines):5} "
             f"{quantile(back, .5):8.1f} {quantile(back, .99):8.1f} {max(back, default=0):8.1f} "
             f"{quantile(whole, .5):8.0f} {max(whole, default=0):8.0f}  {rest}")
+
+
+def memory(lines):
+    """How the resident memory of the agents that lived longest went."""
+    seen = defaultdict(list)
+    for line in lines:
+        for pid, kb in line.get("rss_kb", {}).items():
+            if kb:
+                seen[pid].append(kb)
+    found = sorted(((len(kbs), kbs) for kbs in seen.values() if len(kbs) > LIVED), reverse=True)
+    return [f"agent through {count} faults: {kbs[0]} kB resident at first, {kbs[count // 2]} kB "
+            f"halfway, {kbs[-1]} kB at last" for count, kbs in found[:4]]
 
 
 def summarize(lines):
@@ -42,4 +55,5 @@ def summarize(lines):
     text.append(f"frames under way when their node fell silent: "
                 f"{sum(l['flight'] for l in lines)}; overtaken by the next owner's: "
                 f"{sum(l['crossed'] for l in lines)}")
+    text += memory(lines)
     return "\n".join(text) + "\n", not any(line["verdict"] in BAD for line in lines)
