@@ -183,8 +183,12 @@ static void on_nic_changed(struct hg_agent *agent, unsigned int slot,
 		hg_vips_add(agent);
 	if (is_link_changed && link->has_link)
 		port->wiring_forget_at = hg_now().ns; /* plugged in anew */
-	if (is_link_changed)
+	/* The kernel forgets neighbours with the link: a HELLO would wait in its queue while
+	 * it searches, up to seconds. The peer's next one teaches its MAC again. */
+	if (is_link_changed) {
+		memset(port->taught_mac, 0, sizeof(port->taught_mac));
 		hg_port_judge(agent);
+	}
 }
 
 static bool may_be_missing(const struct hg_agent_port *port, const struct hg_netlink_link *link)
