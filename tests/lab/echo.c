@@ -216,8 +216,8 @@ static void say_report(struct client *c, struct window w)
 
 /*
  * The service is back with the first of BACK_RUN packets in a row that were answered.
- * back_ms: when that one was sent, -1 when there is none yet; unanswered and stall_ms
- * (longest time between two sendings: the machine's doing): from `since` until then.
+ * back_ms: when that one was sent, -1 when there is none yet; unanswered: from `since`
+ * until then; stall_ms: longest time between two sendings up to now, the machine's doing.
  */
 static void say_back(struct client *c, uint64_t since)
 {
@@ -225,11 +225,12 @@ static void say_back(struct client *c, uint64_t since)
 
 	while (first && c->sent[first - 1] >= since)
 		first--;
+	for (seq = first ? first : 1; seq < end; seq++)
+		if (c->sent[seq] - c->sent[seq - 1] > stall)
+			stall = c->sent[seq] - c->sent[seq - 1];
 	for (seq = first; seq < end && run < BACK_RUN; seq++) {
 		int is_answered = atomic_load(&c->answered[seq]) != 0;
 
-		if (seq && c->sent[seq] - c->sent[seq - 1] > stall)
-			stall = c->sent[seq] - c->sent[seq - 1];
 		run = is_answered ? run + 1 : 0;
 		lost += !is_answered;
 	}

@@ -183,6 +183,7 @@ class Rig:
             line |= self._end_of_overlap(end)
         line["whole_ms"] = self._wait_whole(end)
         line["again_ms"] = self._service(time.monotonic_ns())["back_ms"]
+        line["stall_ms"] = self.echo.ask(f"back {since}")["stall_ms"]
         after = self.sink.count()
         line |= {key: getattr(after, key) - getattr(before, key)
                  for key in ("two", "mute", "both", "bare", "flight",
@@ -247,7 +248,7 @@ class Rig:
             return "mute"
         is_boot = plan.is_boot or (plan.takes_node and self.mode == "stop")
         if line["again_ms"] > AGAIN_MS:
-            return "gone-again"
+            return "gone-again-stalled" if line["stall_ms"] >= STALL_MS else "gone-again"
         if is_boot or line["back_ms"] <= BOUND_MS:
             return "ok"
         return "late-stalled" if line["stall_ms"] >= STALL_MS else "late"
