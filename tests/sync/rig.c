@@ -33,9 +33,22 @@ bool rig_is_without_store;
 		}                                                                  \
 	} while (0)
 
+static void mount_here(const struct rig *rig, const char *path, unsigned int kib)
+{
+	char options[64], disk[96];
+
+	snprintf(options, sizeof(options), "size=%uk,mode=0755", kib);
+	if (!getenv("SYNC_ON_DISK")) {
+		CHECK(!mount("tmpfs", path, "tmpfs", 0, options));
+		return;
+	}
+	snprintf(disk, sizeof(disk), "%s/disk%d", rig->base, getpid());
+	CHECK(!mkdir(disk, 0755) && !mount(disk, path, NULL, MS_BIND, NULL));
+}
+
 static int make_namespace(struct rig *rig, unsigned int kib)
 {
-	char path[128], options[64];
+	char path[128];
 	int ready[2], end[2], fd;
 	pid_t pid;
 	char c;
@@ -44,10 +57,9 @@ static int make_namespace(struct rig *rig, unsigned int kib)
 	pid = fork();
 	if (!pid) {
 		snprintf(path, sizeof(path), "%s/here", rig->base);
-		snprintf(options, sizeof(options), "size=%uk,mode=0755", kib);
 		CHECK(!unshare(CLONE_NEWNS));
 		CHECK(!mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-		CHECK(!mount("tmpfs", path, "tmpfs", 0, options));
+		mount_here(rig, path, kib);
 		CHECK(!chdir(path));
 		CHECK(!mkdir("state", 0700) && !mkdir("etc", 0755) && !mkdir("etc/app", 0755));
 		CHECK(write(ready[1], "x", 1) == 1 && read(end[0], &c, 1) == 1);
