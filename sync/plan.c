@@ -164,8 +164,8 @@ static int refuse_edits(struct plan *plan, const char *names, struct hg_sync_err
 {
 	return hg_sync_fail(error, -EUCLEAN,
 			    "%s was edited since generation %llu:\n%s%s"
-			    "To make them a new generation: hagate config commit\n"
-			    "To keep them aside and go on: hagate config discard",
+			    "To make this a new generation: hagate config commit\n"
+			    "To see it: hagate config diff",
 			    plan->apply->node,
 			    (unsigned long long)plan->apply->journal.head.from_number, names,
 			    plan->named > NAMED_EDITS_MAX ? "  and more\n" : "");

@@ -231,13 +231,11 @@ int hg_history_advice(struct hg_history *history, const char *node, char *ret, s
 		 "See what differs, on this node:\n"
 		 "  git --git-dir=%s diff main diverged/%s\n"
 		 "Then choose. To take what %s has, type on this node:\n"
-		 "  hagate config adopt %s\n"
-		 "To keep what this node has, type `hagate config adopt` with this node's name "
-		 "on %s.\n"
-		 "Either way both histories are kept.",
+		 "  hagate config adopt\n"
+		 "To keep what this node has, type the same on %s. Both histories are kept.",
 		 node, mine.number, mine_hex, mine.node, mine_time, mine.subject, node,
 		 theirs.number, their_hex, theirs.node, their_time, theirs.subject,
-		 find_common(history, theirs), history->dir, node, node, node, node);
+		 find_common(history, theirs), history->dir, node, node, node);
 	return 0;
 }
 

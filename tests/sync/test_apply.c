@@ -484,7 +484,7 @@ static int expect_advice(struct rig_node *node, void *arg)
 		return r;
 	return strstr(text, "here:   generation 2") && strstr(text, "gw2: generation 2") &&
 			       strstr(text, "both had generation 1 last") &&
-			       strstr(text, "hagate config adopt gw2")
+			       strstr(text, "hagate config adopt\n")
 		       ? 0
 		       : -ENOMSG;
 }
