@@ -260,7 +260,7 @@ check-bpf: all $(BPFTESTS) $(ORACLE) ## every stage of the data path through BPF
 oracle: all $(ORACLE) ## the filter against its oracle: 1,000 rulesets x 10,000 packets (root)
 	$(Q)tests/oracle/run "$(BUILD)" full
 
-check-netns: all ## whole gateways in network namespaces (root)
+check-netns: all $(BUILD)/sim/replay ## whole gateways in network namespaces (root)
 	$(Q)$(PYTEST) tests/netns
 
 check-vm: all ## two gateways as virtual machines with Debian's kernel, emulated: minutes (root)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The flight recorder of a running pair, as `hagate events --steps` shows it."""
 import json
+import subprocess
 
 from agents import Settings
+from procs import BUILD
 
 OBS = {"lease_until", "fence_epoch", "epoch", "drain_until", "last_grant", "heard", "request",
        "request_epoch", "agent_age", "fenced_epoch", "fenced_stamp", "is_wrong_key"}
@@ -27,6 +29,16 @@ def test_steps_tell_what_went_in_and_out(pair):
     assert any(step["event"] == "hello" and step["hello"]["is_consent"] for step in found)
     assert any(step["event"] == "tick" and step["actions"] == ["send-probe"] for step in found)
     assert found[0]["event"] == "start" and found[0]["config"]["lease"] == 20000000
+
+
+def test_steps_play_again_to_the_letter(pair, tmp_path):
+    first, second = pair
+    first.command("handover")
+    for agent in (first, second):
+        log = tmp_path / "log"
+        log.write_text(agent.command("events", "--steps", "--json").stdout)
+        done = subprocess.run([BUILD / "sim/replay", log], capture_output=True, text=True)
+        assert done.returncode == 0 and "all the same" in done.stdout, done.stdout + done.stderr
 
 
 def test_steps_as_text(pair):
