@@ -91,7 +91,7 @@ FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps check unit check-store sync-random check-bpf check-netns check-arch check-format fuzz format \
+.PHONY: all help deps check unit check-store sync-random check-bpf check-netns check-arch check-format wiring-long fuzz format \
 	analyze asan bench model model-slice oracle sim check-sim filter-soak soak soak-run starve forged demo lab lab-down install uninstall clean man verifier
 
 all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) $(SOAK_BIN) $(SOAK_BPF) ## build everything; the programs are in build/bin
@@ -269,6 +269,9 @@ check-vm: all ## two gateways as virtual machines with Debian's kernel, emulated
 
 check-witness: all ## the witness at length: lost memory, full disk, partitions at random; WITNESS_SECONDS (root)
 	$(Q)$(PYTEST) -s tests/netns/long_witness.py
+
+wiring-long: all ## faults of wiring and the test of MACs, the longer cases too (root)
+	$(Q)LONG=1 $(PYTEST) tests/netns/test_wiring.py tests/netns/test_mac_auto.py tests/netns/test_discover.py
 
 check-arch: all ## floors: include allow-lists, symbols of the core
 	$(Q)tests/arch/check-arch.sh

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from agents import Settings, random_key
 from procs import BUILD, in_ns, run, wait_for
-from test_wiring import GW2, moved
+from test_wiring import GW2, long, moved
 from topology import GATEWAYS, NICS, SEGMENTS
 
 HAGATE = BUILD / "bin" / "hagate"
@@ -62,6 +62,7 @@ def test_without_a_key_it_is_said(lab, first):
     assert any("without the cluster key" in note for note in answer["notes"])
 
 
+@long
 def test_under_another_key(lab, first, tmp_path):
     key = tmp_path / "key"
     key.touch(mode=0o600)
@@ -88,6 +89,7 @@ def test_two_nics_on_one_segment(lab, first):
     assert any("eth0 and eth1 hang on one segment" in note for note in answer["notes"])
 
 
+@long
 def test_own_frames_reflected_and_links(lab, first):
     port = GW2.port("lan")
     lab.topology.ip("B", f"link set dev {port} type bridge_slave hairpin on")
@@ -101,6 +103,7 @@ def test_own_frames_reflected_and_links(lab, first):
     assert any("eth2 is down" in note for note in answer["notes"])
 
 
+@long
 def test_networks_are_seen(lab, first):
     """Hosts that ask for an address are counted with their network."""
     assert first.is_active()

@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The load of both nodes, as both show it."""
+import pytest
+from agents import Settings
 from procs import wait_for
 from scenarios import wait_steady
 from traffic import Echo
 
 RATE = 2000
+
+
+@pytest.fixture(name="pair")
+def _pair(start):
+    return start(Settings(interval="20ms", lease="200ms"))
 
 
 def rates(load, port):

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """mac: auto: real or virtual, by a test on the wire, port by port."""
 import json
+import threading
 import time
 
 import pytest
 from agents import Settings
 from procs import wait_for
 from scenarios import measured, wait_steady
+from test_wiring import long
 from topology import GATEWAYS, VIP4
 from traffic import Echo, arp_entry, who_answers
 
 VIP_PORTS = ("lan", "wan")
-AUTO = Settings(mac="auto")
+CALM = {"interval": "20ms", "lease": "200ms"}  # speed is not the point here
+AUTO = Settings(mac="auto", **CALM, timers={"agent_grace": "10s"})
 
 
 def port(agent, name):
@@ -79,8 +82,9 @@ class TestLearning:
             wait_for(first.is_active, 10, "gw1's new agent")
             assert modes(first) == {"lan": "virtual", "wan": "virtual"}
             assert echo.report()["lost"] == 0
-        assert first.is_active()
+        assert arp_entry(lab, "hB", VIP4["lan"]).startswith("02:68:67:00")
 
+    @long
     def test_needs_two_nodes(self, lab, start):
         first, second = start(AUTO)
         wait_tested((first, second))
@@ -89,15 +93,14 @@ class TestLearning:
         done = first.command("ports", "--test-mac", check=False)
         assert done.returncode == 1 and "gw2" in done.stderr
 
+    @long
     @pytest.mark.parametrize("victim", [0, 1], ids=["holder", "standby"])
     def test_death_in_the_middle_leaves_nothing(self, lab, start, victim):
         """Whoever dies during a test: the other serves on, no NIC keeps a foreign MAC."""
         pair = start(AUTO)
         wait_tested(pair)
-        lab.topology.run("gw2", "sh", "-c", "true")
-        program = pair[1].command  # the standby's operator asks; he need not get an answer
-        import threading
-        asking = threading.Thread(target=lambda: program("ports", "--test-mac", check=False))
+        asking = threading.Thread(  # he need not get an answer
+            target=lambda: pair[1].command("ports", "--test-mac", check=False))
         asking.start()
         time.sleep(0.15)
         pair[victim].kill()
@@ -136,7 +139,7 @@ class TestStatic:
 
     def test_virtual_warns_loudly(self, lab, start):
         """Configured, but the network cannot: named on both nodes."""
-        first, second = start(Settings(mac="virtual"))
+        first, second = start(Settings(mac="virtual", **CALM))
         for agent in (first, second):
             wait_for(lambda a=agent: any("mac: virtual does not work on port lan" in fault
                                          for fault in a.status()["faults"]), 10,
@@ -144,6 +147,75 @@ class TestStatic:
             assert modes(agent) == {"lan": "virtual", "wan": "virtual"}
             assert "mac: virtual does not work" in agent.command("status").stdout
             assert "mac: auto" in " ".join(agent.status()["faults"])
+
+
+@pytest.fixture(name="treat")
+def _treat(lab):
+    """treat(node, rule): how the vSwitch port of a node's lan treats frames from the node."""
+    treated = []
+
+    def rule(node, text):
+        gateway = GATEWAYS[node]
+        lab.run(gateway.hypervisor, "nft", "-f", "-", text_in=(
+            "table netdev hgtreat {\n chain c {\n  type filter hook ingress device "
+            f"\"{gateway.port('lan')}\" priority 0; policy accept;\n  {text}\n }}\n}}\n"))
+        treated.append(gateway.hypervisor)
+    yield rule
+    for switch in treated:
+        lab.run(switch, "nft", "delete", "table", "netdev", "hgtreat")
+
+
+FROM_T = "ether saddr & ff:ff:ff:80:00:00 == 02:68:67:80:00:00"
+
+
+def test_forged_transmits_refused(start, treat):
+    treat("gw2", f"{FROM_T} drop")
+    pair = start(AUTO)
+    wait_tested(pair)
+    for agent in pair:
+        assert modes(agent) == {"lan": "real", "wan": "virtual"}
+        test = port(agent, "lan")["mac_test"]
+        assert "frames of gw2 from a MAC that is not its NIC's do not arrive" in test["text"]
+        assert "frames of gw1" not in test["text"]
+    assert port(pair[1], "lan")["mac_test"]["self"]["sends_foreign_mac"] is False
+
+
+@long
+def test_macs_translated(start, treat):
+    treat("gw1", f"{FROM_T} ether saddr set {GATEWAYS['gw1'].mac('lan')}")
+    pair = start(AUTO)
+    wait_tested(pair)
+    for agent in pair:
+        assert modes(agent) == {"lan": "real", "wan": "virtual"}
+        assert "frames of gw1 from a MAC that is not its NIC's arrive with another source" in \
+            port(agent, "lan")["mac_test"]["text"]
+
+
+@long
+def test_lossy_network_is_no_reason_for_real(lab, start):
+    """A tenth of all frames lost and doubled: each step is tried again."""
+    pair = start(Settings(mac="auto", interval="20ms", lease="500ms"))
+    wait_tested(pair)
+    for node in GATEWAYS:
+        for segment in ("lan", "wan"):
+            lab.wire.set_port(node, segment, loss=(100, 100), duplicate=(100, 100))
+    found = [p["mac_test"]["result"] for _ in range(10)
+             for p in json.loads(pair[0].command("ports", "--test-mac", "--json").stdout)
+             if p["name"] in VIP_PORTS]
+    assert len(found) == 20 and found.count("virtual-possible") >= 18, found
+
+
+@long
+def test_nobody_answers(start, treat):
+    """The segment carries IP only, as a cloud's does: not known, so real."""
+    for node in GATEWAYS:
+        treat(node, "ether type 0x88b5 drop")
+    pair = start(AUTO)
+    wait_for(lambda: result(pair[1], "lan") == "no-answer", 10, "the test to end")
+    wait_for(lambda: modes(pair[0])["wan"] == "virtual", 10, "the wan to be tested")
+    for agent in pair:
+        assert modes(agent)["lan"] == "real"
+    assert "does not answer" in pair[1].command("ports").stdout
 
 
 def test_each_port_for_itself(lab, start):
@@ -168,7 +240,7 @@ def test_each_port_for_itself(lab, start):
 
 
 def test_real_is_tested_on_demand_only(start):
-    pair = start()
+    pair = start(Settings(**CALM))
     assert all(port(agent, "lan")["mac_test"] is None for agent in pair)
     text = pair[0].command("ports", "--test-mac").stdout
     assert "both ways" in text

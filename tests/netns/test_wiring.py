@@ -5,6 +5,7 @@ The switch ends of gw2's NICs are moved between the bridges of its hypervisor, a
 a virtual NIC is put into the wrong port group.
 """
 import contextlib
+import os
 import time
 
 import pytest
@@ -15,6 +16,13 @@ from topology import GATEWAYS, NICS, VIP4
 from traffic import Echo, who_answers
 
 GW2 = GATEWAYS["gw2"]
+CALM = Settings(interval="20ms", lease="200ms")  # speed is not the point here
+long = pytest.mark.skipif(not os.environ.get("LONG"), reason="`make wiring-long`")
+
+
+@pytest.fixture(name="pair")
+def _pair(start):
+    return start(CALM)
 
 
 def port(agent, name):
@@ -74,7 +82,7 @@ def test_crossed_cables(lab, pair):
         wait_steady(echo)
         assert first.is_active()
         first.power_off()
-        never_active(second, 4)
+        never_active(second, 3)
         wait_fault(second, "lan", "hagate reload")
         first.power_on()
         wait_for(first.is_active, 10, "gw1 to serve again")
@@ -83,6 +91,7 @@ def test_crossed_cables(lab, pair):
     assert second.role() == "standby" and first.is_active()
 
 
+@long
 def test_crossed_cables_mended_while_the_peer_is_off(lab, pair):
     """Nothing is heard that could prove it: the operator says so by a reload."""
     first, second = pair
@@ -113,6 +122,7 @@ def test_two_ports_on_one_segment(lab, pair):
     wait_for(lambda: second.role() == "standby", 5, "gw2 to be well")
 
 
+@long
 def test_holder_with_two_ports_on_one_segment_hands_over(lab, pair):
     first, second = pair
     with moved(lab, GATEWAYS["gw1"], wan="lan"):
@@ -121,6 +131,7 @@ def test_holder_with_two_ports_on_one_segment_hands_over(lab, pair):
     wait_well(pair)
 
 
+@long
 def test_joined_networks_stop_nobody(lab, pair):
     """Lan and wan are one network, for both nodes: named, and the gateway serves on."""
     first, second = pair
@@ -153,6 +164,7 @@ def test_own_frames_reflected(lab, pair):
     wait_well(pair)
 
 
+@long
 def test_missing_segment(lab, pair):
     """gw2's wan hangs on a bridge of its own: both say that they miss the other there."""
     first, second = pair
@@ -168,6 +180,7 @@ def test_missing_segment(lab, pair):
     wait_well(pair)
 
 
+@long
 def test_hot_removed(lab, pair):
     first, second = pair
     lab.topology.remove_nic(GW2, "wan")
@@ -211,7 +224,7 @@ def _swapped(lab):
 
 def test_names_swapped_by_a_reboot(lab, start, swapped):
     """eth0 is eth1 and the other way round: bound by MAC, each port has its NIC."""
-    first, second = start()
+    first, second = start(CALM)
     second.power_off()
     swapped()
     second.power_on()
@@ -225,8 +238,9 @@ def test_names_swapped_by_a_reboot(lab, start, swapped):
     assert second.is_active() and who_answers(lab, "hA", VIP4["lan"]) == {GW2.mac("lan")}
 
 
+@long
 def test_renamed_while_it_runs(lab, start, swapped):
-    first, second = start()
+    first, second = start(CALM)
     swapped()
     wait_for(lambda: port(second, "lan")["ifname"] == "eth1" and
              port(second, "wan")["ifname"] == "eth0", 10, "gw2 to know the new names")
@@ -237,9 +251,10 @@ def test_renamed_while_it_runs(lab, start, swapped):
     assert second.is_active()
 
 
+@long
 def test_bound_by_name_and_swapped_by_a_reboot(lab, start, swapped):
     """What binding by name costs: crossed, named on both nodes, and not activated."""
-    first, second = start()
+    first, second = start(CALM)
     second.power_off()
     swapped()
     text = second.node_yaml.read_text()
@@ -256,7 +271,7 @@ def test_bound_by_name_and_swapped_by_a_reboot(lab, start, swapped):
 
 def test_a_copy_of_the_machine(lab, start):
     """A clone of gw1 with its name and key on gw2's place: both say so."""
-    first, second = start(Settings())
+    first, second = start(CALM)
     second.power_off()
     second.node_yaml.write_text(second.node_yaml.read_text().replace("node: gw2", "node: gw1"))
     second.power_on()
