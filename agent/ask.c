@@ -112,14 +112,17 @@ static void install_session(struct hg_agent *agent, const uint8_t *nonce)
 	hg_info("new session with the witness");
 }
 
-static void note_heard(struct hg_ask *ask, uint64_t stamp)
+static void note_heard(struct hg_agent *agent, uint64_t stamp)
 {
+	struct hg_ask *ask = &agent->ask;
 	uint64_t now = hg_now().ns;
 
 	ask->heard = now;
 	ask->err = 0;
 	if (stamp && stamp <= now)
 		ask->rtt = now - stamp;
+	if (ask->rtt <= agent->setup->cluster.lease.ns / 2)
+		ask->quick_at = now;
 }
 
 static void on_hello(struct hg_agent *agent, const struct hg_wire_long *frame)
@@ -144,7 +147,7 @@ static void on_hello(struct hg_agent *agent, const struct hg_wire_long *frame)
 	case HG_SESSION_CURRENT:
 		break;
 	}
-	note_heard(ask, is_echo ? session.stamp : 0);
+	note_heard(agent, is_echo ? session.stamp : 0);
 	ask->is_forgetful = frame->head.flags & HG_WIRE_F_FORGETFUL;
 	memcpy(ask->software, frame->hello.software, sizeof(ask->software) - 1);
 }
@@ -171,7 +174,7 @@ static void on_answer(struct hg_agent *agent, const struct hg_wire_short *frame)
 	if (slot < 0 || be64toh(frame->head.seq) <= ask->seen[slot])
 		return;
 	ask->seen[slot] = be64toh(frame->head.seq);
-	note_heard(ask, be64toh(frame->head.stamp));
+	note_heard(agent, be64toh(frame->head.stamp));
 	ask->answered_at = ask->heard;
 	ask->epoch = be64toh(frame->head.epoch);
 	ask->verdict = HG_WITNESS_GRANTED;
@@ -334,6 +337,11 @@ static void describe(const struct hg_agent *agent, char *ret, size_t size)
 			 "cluster's key, and let udp/%u through",
 			 hg_ip_text(&ask->address, text), ask->err ? ", " : "",
 			 ask->err ? strerror(-ask->err) : "", ask->port);
+	else if (hg_now().ns > ask->quick_at + HEARD_NS)
+		snprintf(ret, size,
+			 "the witness %s answers after more than half a lease: its grants come too "
+			 "late; use a nearer one, or raise timers.lease",
+			 hg_ip_text(&ask->address, text));
 	else if (ask->is_forgetful)
 		snprintf(
 			ret, size,

@@ -31,6 +31,7 @@ struct hg_ask {
 	uint64_t opened_at;
 	uint64_t heard; /* last genuine frame */
 	uint64_t rtt; /* ns, 0 unknown */
+	uint64_t quick_at; /* last answer that came within half a lease */
 	uint64_t asked_at, answered_at;
 	enum hg_witness_verdict verdict; /* the last answer; VERDICTS: none yet */
 	uint64_t epoch; /* it named */

@@ -18,7 +18,7 @@ cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr 
 	--suppress=missingIncludeSystem --suppress=nullPointerArithmetic \
 	--suppress=unknownMacro --suppress=uninitvar -Iinclude -I. \
 	-D__x86_64__ -DHG_VERSION='"0"' --std=c11 -j2 \
-	$(git ls-files 'agent/*.c' 'loader/*.c' 'tools/*.c') || status=1
+	$(git ls-files 'agent/*.c' 'loader/*.c' 'tools/*.c' 'witness/*.c') || status=1
 
 echo "== clang-tidy"
 checks='-*,clang-analyzer-*,bugprone-*,-bugprone-easily-swappable-parameters'
@@ -29,5 +29,5 @@ checks="$checks,-clang-analyzer-security.insecureAPI.strcpy,-bugprone-assignment
 checks="$checks,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling"
 # shellcheck disable=SC2046,SC2086  # lists
 clang-tidy --quiet --checks="$checks" \
-	$(git ls-files 'agent/*.c' 'loader/*.c' 'tools/*.c') -- $flags || status=1
+	$(git ls-files 'agent/*.c' 'loader/*.c' 'tools/*.c' 'witness/*.c') -- $flags || status=1
 exit $status

@@ -3,6 +3,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -115,6 +116,7 @@ int main(int argc, char **argv)
 	};
 
 	open_standard_descriptors();
+	signal(SIGPIPE, SIG_IGN); /* whoever read the log may be gone */
 	argp_err_exit_status = HG_EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &run))
 		return HG_EXIT_USAGE;

@@ -64,6 +64,14 @@ static int is_key(const struct dirent *entry)
 	       entry->d_name[0] != '.';
 }
 
+/* NAME of NAME.key; systemd puts the credential's id before it (the unit's `keys`). */
+static void name_of(const char *file, char ret[HG_SERVE_NAME_MAX])
+{
+	if (getenv("CREDENTIALS_DIRECTORY") && !strncmp(file, "keys_", 5) && file[5] != '.')
+		file += 5;
+	snprintf(ret, HG_SERVE_NAME_MAX, "%.*s", (int)(strlen(file) - strlen(SUFFIX)), file);
+}
+
 static int add_cluster(struct run *run, const char *path, const char *name)
 {
 	uint8_t key[HG_SERVE_KEY_LEN], id[HG_SERVE_ID_LEN];
@@ -115,8 +123,7 @@ static int read_keys(struct run *run)
 		int one;
 
 		snprintf(path, sizeof(path), "%s/%s", run->options->keys, list[i]->d_name);
-		snprintf(name, sizeof(name), "%.*s",
-			 (int)(strlen(list[i]->d_name) - strlen(SUFFIX)), list[i]->d_name);
+		name_of(list[i]->d_name, name);
 		one = add_cluster(run, path, name);
 		err = err ? err : one;
 		free(list[i]);

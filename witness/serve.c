@@ -207,16 +207,17 @@ static bool find_signer(struct hg_serve *serve, struct visit *visit, struct hg_k
 
 static struct member *enroll(struct hg_serve *serve, struct visit *visit)
 {
-	struct member **member = &visit->cluster->member[visit->head->sender];
+	struct member *member = visit->cluster->member[visit->head->sender];
 
-	if (*member)
-		return *member;
-	*member = calloc(1, sizeof(**member));
-	if (!*member)
+	if (member)
+		return member;
+	member = calloc(1, sizeof(*member));
+	if (!member)
 		return NULL;
-	(*member)->verdict = HG_WITNESS_VERDICTS;
-	hg_session_init(&(*member)->session, serve->options.nonce, HG_SESSION_NONE);
-	return *member;
+	member->verdict = HG_WITNESS_VERDICTS;
+	hg_session_init(&member->session, serve->options.nonce, HG_SESSION_NONE);
+	visit->cluster->member[visit->head->sender] = member;
+	return member;
 }
 
 static void install(struct hg_serve *serve, struct visit *visit, const uint8_t *nonce)

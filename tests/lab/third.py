@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The witness: a third machine of the lab (srv, on the physical wan switch)."""
+import contextlib
 import shutil
+import socket
+import threading
+import time
 
-from procs import BUILD, LabError, in_ns, wait_for
+from procs import BUILD, LabError, entered, in_ns, wait_for
 from topology import GATEWAYS
 
 WITNESS_PORT = 4711  # the lab's cables take 4701 for heartbeats between the nodes
@@ -11,12 +15,13 @@ WITNESS_PORT = 4711  # the lab's cables take 4701 for heartbeats between the nod
 class Witness:
     """hagate-witness on `node`, with the keys of the lab's cluster (and others)."""
 
-    def __init__(self, lab, node="srv"):
+    def __init__(self, lab, node="srv", directory="witness", port=WITNESS_PORT):
         self.lab = lab
         self.node = node
+        self.port = port
         self.segment = lab.host(node).segment
         self.address, self.setting = self.reached_by(4)
-        self.directory = lab.tmp / "witness"
+        self.directory = lab.tmp / directory
         shutil.rmtree(self.directory, ignore_errors=True)
         self.keys = self.directory / "keys"
         self.state = self.directory / "state"
@@ -30,8 +35,8 @@ class Witness:
         """Its address and the line for cluster.yaml."""
         host = self.lab.host(self.node)
         if family == 4:
-            return host.address, f'witness: "{host.address}:{WITNESS_PORT}"'
-        return host.address6, f'witness: "[{host.address6}]:{WITNESS_PORT}"'
+            return host.address, f'witness: "{host.address}:{self.port}"'
+        return host.address6, f'witness: "[{host.address6}]:{self.port}"'
 
     def add_key(self, name, key):
         path = self.keys / f"{name}.key"
@@ -39,7 +44,7 @@ class Witness:
         path.write_text(key + "\n")
 
     def arguments(self, *more):
-        return ["--keys", self.keys, "--state", self.state, "--port", WITNESS_PORT, *more]
+        return ["--keys", self.keys, "--state", self.state, "--port", self.port, *more]
 
     def start(self, *more, is_waiting=True):
         """Starts it and waits until it grants (a first start is silent for 10 s)."""
@@ -78,10 +83,60 @@ class Witness:
         lines = ["table inet lab {", " chain in { type filter hook input priority 0;"]
         for name in names:
             gateway = GATEWAYS[name]
-            lines += [f"  ip saddr {gateway.address(self.segment)} udp dport {WITNESS_PORT} drop",
-                      f"  ip6 saddr {gateway.address6(self.segment)} udp dport {WITNESS_PORT} drop"]
+            lines += [f"  ip saddr {gateway.address(self.segment)} udp dport {self.port} drop",
+                      f"  ip6 saddr {gateway.address6(self.segment)} udp dport {self.port} drop"]
         lines += [" }", "}"]
         self.lab.run(self.node, "nft", "-f", "-", text_in="\n".join(lines) + "\n")
 
     def unblock(self):
         self.lab.run(self.node, "nft", "delete", "table", "inet", "lab", check=False)
+
+
+class SlowPath:
+    """A relay beside the witness that holds each datagram back: a witness far away."""
+
+    def __init__(self, witness, seconds):
+        self.witness = witness
+        self.seconds = seconds
+        self.port = witness.port + 10
+        self.is_over = False
+        with entered(witness.lab.ns(witness.node)):
+            self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.front.bind((witness.address, self.port))
+        self.front.settimeout(0.2)
+        self.back = {}  # client -> socket to the witness
+        self.threads = [threading.Thread(target=self._take, daemon=True)]
+        self.threads[0].start()
+
+    @property
+    def setting(self):
+        return f'witness: "{self.witness.address}:{self.port}"'
+
+    def _take(self):
+        while not self.is_over:
+            with contextlib.suppress(TimeoutError):
+                data, client = self.front.recvfrom(512)
+                if client not in self.back:
+                    self._connect(client)
+                threading.Timer(self.seconds, self.back[client].send, [data]).start()
+
+    def _connect(self, client):
+        with entered(self.witness.lab.ns(self.witness.node)):
+            self.back[client] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.back[client].connect((self.witness.address, self.witness.port))
+        self.back[client].settimeout(0.2)
+        self.threads.append(threading.Thread(target=self._give, args=[client], daemon=True))
+        self.threads[-1].start()
+
+    def _give(self, client):
+        while not self.is_over:
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                self.front.sendto(self.back[client].recv(512), client)
+
+    def close(self):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join()
+        time.sleep(self.seconds)  # what is held back still has its socket
+        for one in (self.front, *self.back.values()):
+            one.close()

@@ -2,14 +2,16 @@
 """A witness between two nodes: who serves when they do not hear each other, and what a
 witness that is dead, forgetful or new costs. Owners are counted where the frames of the
 VIPs reach the switches."""
+import os
+import subprocess
 import time
 
 import pytest
 from agents import Settings
 from faults import CUT_HEARTBEAT
-from procs import wait_for
+from procs import BUILD, in_ns, wait_for
 from scenarios import measured, wait_steady
-from third import Witness
+from third import WITNESS_PORT, SlowPath, Witness
 from topology import GATEWAYS, VIP4
 from traffic import ArpQuestions, Echo, who_answers
 
@@ -320,6 +322,18 @@ def test_foreign_key_is_not_answered(lab, witness, start):
         witness.start()
 
 
+def test_far_witness_is_said_to_be_useless(lab, witness, start):
+    """Its answers come, but after more than half of the lease of 100 ms."""
+    path = SlowPath(witness, 0.07)
+    try:
+        first, _second = start(relaxed(path.setting))
+        wait_for(lambda: "more than half a lease" in (witness_of(first).get("fault") or ""), 5,
+                 "gw1 to complain")
+        assert witness_of(first)["reachable"] and witness_of(first)["rtt_us"] > 70000
+    finally:
+        path.close()
+
+
 # The command line
 
 
@@ -343,7 +357,6 @@ def test_check_and_refusals(lab, witness):
 
 
 def witness_program(lab):
-    from procs import BUILD
     directory = lab.tmp / "witness"
 
     def call(*args):
@@ -351,3 +364,19 @@ def witness_program(lab):
                        "--state", directory / "state", "--port", "4711", *args, check=False,
                        timeout=20)
     return call
+
+
+def test_closed_log_does_not_kill_it(lab):
+    """Whoever read its standard error may be gone."""
+    witness = Witness(lab, directory="witness-2", port=WITNESS_PORT + 1)
+    witness.seed_state()  # it writes a line when it grants, after 1 s
+    read, write = os.pipe()
+    child = subprocess.Popen(in_ns(lab.ns("srv"), BUILD / "bin" / "hagate-witness",
+                                   *map(str, witness.arguments())), stderr=write)
+    os.close(write)
+    os.read(read, 1)
+    os.close(read)
+    time.sleep(2)
+    assert child.poll() is None
+    child.terminate()
+    assert child.wait(5) == 0
