@@ -219,8 +219,9 @@ def map_changed(rng, soak):
     for node in nodes:
         plan.at(0, poke, node, way, bump)
     plan.detail = f"{word} {way}"
-    plan.is_tampered = way == "lease-far"
-    if plan.is_tampered:
+    # A standby that refuses grants looks to the holder like a partition.
+    plan.is_tampered = way in ("lease-far", "fence-up")
+    if way == "lease-far":
         plan.at(FORGED_MS + 20, lambda: None)  # the next fault is to find true leases
     return plan
 
