@@ -28,8 +28,8 @@ FEWEST = 50  # on a machine so slow that the time ends first
 
 def test_slice(tmp_path):
     seed = os.environ.get("SOAK_SEED", "slice")
-    args = SimpleNamespace(faults=FAULTS, seed=seed, first=0, seconds=SECONDS, block=FAULTS // 3 + 1,
-                           kinds=list(KINDS), modes=list(MODES))
+    args = SimpleNamespace(faults=FAULTS, seed=seed, first=0, seconds=SECONDS,
+                           block=FAULTS // len(MODES) + 1, kinds=list(KINDS), modes=list(MODES))
     log = Log(tmp_path)
     lines = run(args, log)
     text, is_good = summarize(lines)
