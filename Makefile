@@ -91,7 +91,7 @@ FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps check unit check-store sync-random check-bpf check-netns check-arch check-format wiring-long fuzz format \
+.PHONY: all help deps check unit check-store sync-random sync-size check-bpf check-netns check-arch check-format wiring-long fuzz format \
 	analyze asan bench model model-slice oracle sim check-sim filter-soak soak soak-run starve forged demo lab lab-down install uninstall clean man verifier
 
 all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) $(SOAK_BIN) $(SOAK_BPF) ## build everything; the programs are in build/bin
@@ -235,10 +235,14 @@ unit: $(UNIT) ## unit tests (core, config, frames); no root
 	$(Q)set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
 
 check-store: $(SYNCTESTS) ## the configuration's history, staging and apply: crashes, full disks, random (root)
-	$(Q)set -e; for t in $(SYNCTESTS); do echo "== $$t"; $$t; done
+	$(Q)set -e; for t in $(filter-out %/test_size,$(SYNCTESTS)); do echo "== $$t"; $$t; done
 
-sync-random: $(SYNCTESTS) ## 10,000 random schedules of two stores; SYNC_SEED, SYNC_RUNS (root)
+sync-size: $(BUILD)/tests/sync/test_size ## time and memory of 10,000 files and of 1 MiB; SYNC_ON_DISK=1 (root)
+	$(Q)$<
+
+sync-random: $(SYNCTESTS) ## 10,000 random schedules of two stores, every crash; SYNC_SEED, SYNC_RUNS (root)
 	$(Q)SYNC_RUNS=$${SYNC_RUNS:-10000} $(BUILD)/tests/sync/test_random
+	$(Q)set -e; for t in crash import; do SYNC_FULL=1 $(BUILD)/tests/sync/test_$$t; done
 
 asan: ## the unit tests under ASan and UBSan; no root
 	$(Q)ASAN_OPTIONS=print_legend=0 \

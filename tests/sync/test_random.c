@@ -10,8 +10,8 @@
  *             every word ever written is in place or in the history of the node it was written
  *             on (but those of a node that was rolled back)
  *
- * SYNC_RUNS (default 60), SYNC_SEED (default: of the clock, printed): run number i has seed
- * SYNC_SEED + i.
+ * SYNC_RUNS (default 60, or what fits into 20 s), SYNC_SEED (default: of the clock, printed): run
+ * number i has seed SYNC_SEED + i.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -515,12 +515,19 @@ int main(void)
 {
 	const char *runs = getenv("SYNC_RUNS"), *first = getenv("SYNC_SEED");
 	unsigned long n = runs ? strtoul(runs, NULL, 10) : 60, i;
+	time_t end = time(NULL) + 20;
 
 	seed = first ? strtoull(first, NULL, 10) : (uint64_t)time(NULL);
 	printf("test_random: seeds %llu to %llu\n", (unsigned long long)seed,
 	       (unsigned long long)(seed + n - 1));
-	for (i = 0; i < n; i++, seed++)
+	for (i = 0; i < n && (runs || time(NULL) < end); i++, seed++) {
 		run_schedule();
+		if (i % 500 == 499) {
+			printf("%lu done\n", i + 1);
+			fflush(stdout);
+		}
+	}
+	n = i;
 	printf("test_random: %lu schedules, %u steps: %u killed, %u with a failing disk, %u full "
 	       "disks, %u snapshots rolled back, %u refused for edits, %u diverged\n",
 	       n, count.steps, count.killed, count.failed, count.full, count.restored,
