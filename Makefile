@@ -165,7 +165,10 @@ $(BUILD)/tests/unit/test_tools $(BUILD)/tests/unit/test_init: | $(BUILD)/bin/hag
 $(BUILD)/tests/sync/%: $(BUILD)/obj/tests/sync/%.o $(SYNCT_HELP) $(STORE_OBJ)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) -lcmocka
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_MORE) -lcmocka
+
+$(BUILD)/tests/sync/test_talk: $(call obj,$(addprefix sync/,talk.c message.c fetch.c node.c)) $(BUILD)/lib/agent.a
+$(BUILD)/tests/sync/test_talk: LIBS_MORE = $(LIBS_SYNC)
 
 $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(BPFT_HELP) $(RULE_OBJ) $(LOAD_OBJ)
 	$(call say,LINK,$@)
@@ -229,7 +232,10 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(AGENT_SRC) $(wildcard agent/core/*.c loader/*.
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(CFLAGS_ALL) -fsanitize=fuzzer,address,undefined -o $@ $< \
 		$(AGENT_SRC) $(wildcard agent/core/*.c wiring/*.c) $(filter-out witness/main.c,$(wildcard witness/*.c)) \
-		$(filter-out loader/hagate-load.c,$(wildcard loader/*.c)) $(LIBS_LOAD) $(LIBS_AGENT)
+		$(filter-out loader/hagate-load.c,$(wildcard loader/*.c)) $(FUZZ_MORE) $(LIBS_LOAD) $(LIBS_AGENT)
+
+$(BUILD)/fuzz/fuzz_message: FUZZ_MORE = $(addprefix sync/,message.c discover.c talk.c types.c) $(LIBS_SYNC)
+$(BUILD)/fuzz/fuzz_message: $(wildcard sync/*.[ch])
 
 unit: $(UNIT) ## unit tests (core, config, frames); no root
 	$(Q)set -e; for t in $(UNIT); do echo "== $$t"; $$t; done

@@ -116,7 +116,10 @@ static void describe(const struct hg_agent *agent, char *ret, size_t size)
 			 agent->peer->name, hg_identity_uuid_text(sync->peer_cluster, other),
 			 hg_identity_uuid_text(sync->identity.cluster, own), HG_IDENTITY_FILE);
 	else if (!strcmp(sync->state, "diverged") && !is_silent(sync))
-		snprintf(ret, size, "%s", sync->text);
+		snprintf(ret, size,
+			 "the configurations of this node and of %s have diverged; nothing was "
+			 "overwritten: `hagate config status` says what to type",
+			 agent->peer ? agent->peer->name : "the other");
 }
 
 void hg_sync_slow_tick(struct hg_agent *agent)

@@ -134,7 +134,7 @@ int hg_fetch_hello(const struct hg_sync_node *node, enum hg_message_purpose purp
 			break;
 	}
 	if (fd < 0)
-		return fd;
+		return -EHOSTUNREACH;
 	err = hg_fetch_greet(node, fd, purpose, history, ret, ret_other, error);
 	if (!err && strcmp(ret_other->node, node->peer)) {
 		hg_talk_free(*ret);

@@ -21,7 +21,8 @@
 int hg_fetch_connect(const struct hg_ip *own, const struct hg_ip *other,
 		     struct hg_sync_error *error);
 
-/* Connects on the first path that works and says HELLO; ret_other: what the other said. */
+/* Connects on the first path that works and says HELLO; ret_other: what the other said.
+ * -EHOSTUNREACH: nobody is there. All else is said by, or of, somebody who is. */
 int hg_fetch_hello(const struct hg_sync_node *node, enum hg_message_purpose purpose,
 		   struct hg_history *history, struct hg_talk **ret,
 		   struct hg_message_hello *ret_other, struct hg_sync_error *error);

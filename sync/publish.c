@@ -122,7 +122,8 @@ static int check_relation(struct transaction *t, struct hg_sync_error *error)
 	return hg_sync_fail(error, -EXDEV, "%s belongs to another cluster", t->other.node);
 }
 
-/* Not reachable is no error: the other learns when it is back. Refused is one. */
+/* Not reachable is no error: the other learns when it is back. Refused is one, and so is a node
+ * that is busy: it may be publishing something itself. */
 static int reach(struct transaction *t, struct hg_sync_error *error)
 {
 	int err;
@@ -136,9 +137,9 @@ static int reach(struct transaction *t, struct hg_sync_error *error)
 	if (!err)
 		return check_relation(t, error);
 	t->talk = NULL;
-	if (err == -EACCES || err == -EXDEV || err == -EBADMSG || err == -EPROTO)
-		return hg_sync_fail(error, err, "%s refuses: %s", t->node->peer, t->why_alone.text);
-	return 0;
+	if (err == -EHOSTUNREACH)
+		return 0;
+	return hg_sync_fail(error, err, "%s refuses: %s", t->node->peer, t->why_alone.text);
 }
 
 static int make(struct transaction *t, struct hg_sync_error *error)

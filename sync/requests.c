@@ -206,8 +206,13 @@ static json_t *on_rollback(struct hg_daemon *daemon, const json_t *request)
 static json_t *on_adopt(struct hg_daemon *daemon, const json_t *request)
 {
 	struct hg_publish what = { .kind = HG_PUBLISH_ADOPT };
+	const char *node = json_string_value(json_object_get(request, "node"));
+	struct hg_sync_error error;
 
-	return publish(daemon, request, &what);
+	if (!node || !strcmp(node, daemon->node.peer))
+		return publish(daemon, request, &what);
+	hg_sync_fail(&error, 0, "the other node is '%s', not '%.60s'", daemon->node.peer, node);
+	return failure(-EINVAL, &error);
 }
 
 static json_t *decide(struct hg_daemon *daemon, bool is_good)

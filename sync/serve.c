@@ -13,7 +13,7 @@
 #define GREETING_MS 5000 /* handshake and HELLO: all that a stranger gets */
 #define GREETING_OCTETS (192u << 20) /* of address space until then; most of it is libraries */
 #define STEP_MS 600000 /* validate and apply commands run between two messages */
-#define LOCK_MS 10000
+#define LOCK_MS 5000 /* less than the other waits for the HELLO */
 #define CONFIRM_MAX_NS (3600 * UINT64_C(1000000000))
 
 struct conversation {
@@ -71,7 +71,12 @@ static int greet(struct conversation *c, struct hg_sync_error *error)
 		return err;
 	c->other = message->hello;
 	limit_memory(RLIM_INFINITY); /* it has the key; imports have limits of their own */
-	err = hg_fetch_open_history(c->node, LOCK_MS, &c->history, error);
+	/* Teaching takes no lock: two nodes that learn from each other at the same time each have
+	 * their own. */
+	if (c->other.purpose == HG_PURPOSE_LEARN)
+		err = hg_history_open(c->node->config.state, false, &c->history, error);
+	else
+		err = hg_fetch_open_history(c->node, LOCK_MS, &c->history, error);
 	if (!err)
 		err = hg_history_describe(c->history, &own);
 	if (!err)

@@ -82,7 +82,11 @@ int hg_config_commit(const struct hg_tool *tool)
 
 int hg_config_adopt(const struct hg_tool *tool)
 {
-	return publish(tool, json_pack("{s:s}", "command", "config-adopt"));
+	json_t *request = json_pack("{s:s}", "command", "config-adopt");
+
+	if (tool->argument)
+		json_object_set_new(request, "node", json_string(tool->argument));
+	return publish(tool, request);
 }
 
 int hg_config_rollback(const struct hg_tool *tool)

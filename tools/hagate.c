@@ -124,7 +124,7 @@ static const struct command config_commands[] = {
 	{ "confirm", hg_config_confirm, NULL, no_options,
 	  "Keep what commit or rollback --confirm put in force." },
 	{ "abort", hg_config_abort, NULL, no_options, "Go back at once instead." },
-	{ "adopt", hg_config_adopt, NULL, no_options,
+	{ "adopt", hg_config_adopt, "[NODE]", no_options,
 	  "After both nodes went different ways: take what the other has." },
 	{ 0 },
 };

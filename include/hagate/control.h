@@ -42,7 +42,7 @@
  * config-diff   "generation":n          {"ok":true,"diff":text}; without n: what was edited
  * config-commit "message", "confirm_s"  {"ok":true,"text":...}; 0 s: confirmed by itself
  * config-rollback "generation", "confirm_s"   the same
- * config-adopt                          the same, with what the other node has
+ * config-adopt  "node"                  the same, with what the other node has
  * config-confirm, config-abort          {"ok":true,"text":...}
  */
 #ifndef HAGATE_CONTROL_H

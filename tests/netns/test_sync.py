@@ -266,7 +266,9 @@ def test_diverged(lab, members):
         wait_for(lambda s=sync: s.status()["state"] == "diverged", 20, "divergence to be told")
         assert [f for f in sync.agent.status()["faults"] if "hagate config" in f]
     assert (members.read("one", 0), members.read("one", 1)) == ("a\n", "b\n")
-    one.config("adopt")
+    assert "adopt gw2" in one.config("status").stdout
+    assert one.config("adopt", "gw7", check=False).returncode == 1
+    one.config("adopt", "gw2")
     members.wait_in_sync(30)
     assert members.read("one", 0) == members.read("one", 1) == "b\n"
     kept = run("git", "--git-dir", one.state / "history.git", "for-each-ref").stdout
