@@ -91,7 +91,7 @@ FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps check unit check-store sync-random sync-size check-bpf check-netns check-arch check-format wiring-long fuzz format \
+.PHONY: all help deps check unit check-store sync-random sync-size sync-times check-bpf check-netns check-arch check-format wiring-long fuzz format \
 	analyze asan bench model model-slice oracle sim check-sim filter-soak soak soak-run starve forged demo lab lab-down install uninstall clean man verifier
 
 all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) $(SOAK_BIN) $(SOAK_BPF) ## build everything; the programs are in build/bin
@@ -245,6 +245,9 @@ check-store: $(SYNCTESTS) ## the configuration's history, staging and apply: cra
 
 sync-size: $(BUILD)/tests/sync/test_size ## time and memory of 10,000 files and of 1 MiB; SYNC_ON_DISK=1 (root)
 	$(Q)$<
+
+sync-times: all ## how long joining and committing take: 1 MB, 10,000 files (root)
+	$(Q)$(PYTHON) tests/bench/sync_times.py
 
 sync-random: $(SYNCTESTS) ## 10,000 random schedules of two stores, every crash; SYNC_SEED, SYNC_RUNS (root)
 	$(Q)SYNC_RUNS=$${SYNC_RUNS:-10000} $(BUILD)/tests/sync/test_random

@@ -29,6 +29,7 @@ static void check_again(const struct hg_message *message)
 		abort();
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t key[HG_KEYFILE_LEN];
