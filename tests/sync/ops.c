@@ -74,6 +74,56 @@ int rig_op_commit_apply(struct rig_node *node, void *arg)
 	return r ? r : rig_op_cycle(node, &node->result->made.oid);
 }
 
+int rig_op_save(struct rig_node *node, void *arg)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "rm -rf %s/wire/%s && cp -a %s %s/wire/%s",
+		 node->rig->base, (char *)arg, node->here, node->rig->base, (char *)arg);
+	return system(command) ? -EIO : 0;
+}
+
+int rig_op_restore(struct rig_node *node, void *arg)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "find . -mindepth 1 -delete && cp -a %s/wire/%s/. %s",
+		 node->rig->base, (char *)arg, node->here);
+	return system(command) ? -EIO : 0;
+}
+
+int rig_op_no_leftovers(struct rig_node *node, void *arg)
+{
+	char name[256];
+
+	(void)arg;
+	if (!rig_find_leftovers(node, name, sizeof(name)))
+		return 0;
+	fprintf(stderr, "%s: %s is left\n", rig_names[node->index], name);
+	return -ENOTEMPTY;
+}
+
+int rig_op_expect_text(struct rig_node *node, void *arg)
+{
+	const char *text = rig_read(node, "etc/app/a.conf");
+
+	return text && !strncmp(text, arg, strlen(arg)) ? 0 : -ENOMSG;
+}
+
+int rig_op_try(struct rig_node *node, void *arg)
+{
+	struct hg_apply_report report;
+	int r = rig_op_stage(node, arg);
+
+	return r ? r : hg_apply_switch(node->apply, UINT64_C(60000000000), &report, &node->error);
+}
+
+int rig_op_abort(struct rig_node *node, void *arg)
+{
+	(void)arg;
+	return hg_apply_abort(node->apply, &node->result->report, &node->error);
+}
+
 static void wire_path(struct rig_node *node, const char *name, char *ret, size_t size)
 {
 	snprintf(ret, size, "%s/wire/%s", node->rig->base, name);
@@ -193,4 +243,31 @@ int rig_op_content(struct rig_node *node, void *arg)
 	hg_file_set_done(&set);
 	node->result->number = sum;
 	return 0;
+}
+
+/* gw1 has the first generation, gw2 has learned it. */
+void rig_make_pair(struct rig *rig)
+{
+	struct hg_head head;
+
+	rig_must(rig, 0, rig_op_write_files, "first");
+	rig_must(rig, 0, rig_op_commit_apply, "the first");
+	head = rig_result->head;
+
+	if (rig_fetch(rig, 0, 1) != HG_RELATION_BEHIND)
+		abort();
+	rig_must(rig, 1, rig_op_cycle, &head.oid);
+}
+
+/* gw1 makes a generation, gw2 fetches it. */
+struct hg_head rig_make_next(struct rig *rig, const char *word)
+{
+	struct hg_head head;
+
+	rig_must(rig, 0, rig_op_write_files, (void *)word);
+	rig_must(rig, 0, rig_op_commit_apply, (void *)word);
+	head = rig_result->head;
+	if (rig_fetch(rig, 0, 1) != HG_RELATION_BEHIND)
+		abort();
+	return head;
 }

@@ -101,6 +101,18 @@ int rig_op_haves(struct rig_node *node, void *arg); /* to wire/haves */
 int rig_op_import(struct rig_node *node, void *arg); /* arg: struct hg_head; result->relation */
 int rig_op_content(struct rig_node *node, void *arg); /* result->number: hash of all contents */
 
+int rig_op_try(struct rig_node *node, void *arg); /* stage and switch: struct hg_oid, 60 s */
+int rig_op_abort(struct rig_node *node, void *arg);
+int rig_op_expect_text(struct rig_node *node, void *arg); /* a.conf begins with it */
+int rig_op_no_leftovers(struct rig_node *node, void *arg);
+/* BASE/here to wire/arg and back; without the store. Inodes change. */
+int rig_op_save(struct rig_node *node, void *arg);
+int rig_op_restore(struct rig_node *node, void *arg);
+
+/* gw1 has the first generation, all words "first", and gw2 has learned it. */
+void rig_make_pair(struct rig *rig);
+/* gw1 makes another, gw2 fetches it. */
+struct hg_head rig_make_next(struct rig *rig, const char *word);
 /* haves, export, import; the relation of `to` afterwards. */
 enum hg_relation rig_fetch(struct rig *rig, int from, int to);
 

@@ -17,8 +17,6 @@
 
 #include "tests/sync/rig.h"
 
-#define CONFIRM_NS UINT64_C(60000000000)
-
 static struct rig rig;
 static char word[2][32]; /* of the old and the new generation */
 
@@ -142,24 +140,6 @@ static void finish(int index, struct hg_oid *oid)
 
 /* --- the state that each attempt starts from ---------------------------------------- */
 
-static int op_save(struct rig_node *node, void *arg)
-{
-	char command[512];
-
-	snprintf(command, sizeof(command), "rm -rf %s/wire/%s && cp -a %s %s/wire/%s",
-		 node->rig->base, (char *)arg, node->here, node->rig->base, (char *)arg);
-	return system(command) ? -EIO : 0;
-}
-
-static int op_restore(struct rig_node *node, void *arg)
-{
-	char command[512];
-
-	snprintf(command, sizeof(command), "find . -mindepth 1 -delete && cp -a %s/wire/%s/. %s",
-		 node->rig->base, (char *)arg, node->here);
-	return system(command) ? -EIO : 0;
-}
-
 static void without_store(int index, rig_op *op, void *arg)
 {
 	rig_is_without_store = true;
@@ -186,16 +166,16 @@ static void at_each(int index, attempt_fn *attempt, enum rig_fault_kind kind, in
 {
 	struct rig_fault fault = { .kind = kind, .error = error };
 
-	without_store(index, op_save, "saved");
+	without_store(index, rig_op_save, "saved");
 	do {
-		without_store(index, op_restore, "saved");
+		without_store(index, rig_op_restore, "saved");
 		attempt(&fault);
 		fault.at++;
 	} while (fault.is_hit);
 	print_message("  %u points (%s)\n", fault.at - 1,
 		      kind == RIG_KILL ? "killed" : strerror(error));
 	assert_true(fault.at > 3);
-	without_store(index, op_restore, "saved");
+	without_store(index, rig_op_restore, "saved");
 }
 
 static void receive(struct rig_fault *fault)
@@ -232,26 +212,10 @@ static void author(struct rig_fault *fault)
 	assert_true(rig_result->head.number > 1);
 }
 
-static int op_try(struct rig_node *node, void *arg)
-{
-	struct hg_apply_report report;
-	int r = rig_op_stage(node, arg);
-
-	return r ? r : hg_apply_switch(node->apply, CONFIRM_NS, &report, &node->error);
-}
-
-static int op_abort(struct rig_node *node, void *arg)
-{
-	struct hg_apply_report report;
-
-	(void)arg;
-	return hg_apply_abort(node->apply, &report, &node->error);
-}
-
 static void abort_trial(struct rig_fault *fault)
 {
-	rig_must(&rig, 1, op_try, &to.oid);
-	rig_run(&rig, 1, op_abort, NULL, fault);
+	rig_must(&rig, 1, rig_op_try, &to.oid);
+	rig_run(&rig, 1, rig_op_abort, NULL, fault);
 	expect_whole(1, "abort", fault);
 	expect_settled(1, "abort", fault, to.number - 1);
 	finish(1, &to.oid);
@@ -323,14 +287,14 @@ static void test_recovery(void **state)
 
 	(void)state;
 	fetch_second();
-	without_store(1, op_save, "saved");
+	without_store(1, rig_op_save, "saved");
 	first.kind = RIG_COUNT;
 	rig_run(&rig, 1, rig_op_cycle, &to.oid, &first);
 	count = first.seen;
 	first.kind = RIG_KILL;
 	/* In CI some of them. */
 	for (part = 2; part < 12; part += getenv("SYNC_FULL") ? 1 : 4) {
-		without_store(1, op_restore, "saved");
+		without_store(1, rig_op_restore, "saved");
 		first.at = count * part / 12;
 		print_message("  killed at number %u of %u before:\n", first.at, count);
 		at_each(1, recovery, RIG_KILL, 0);

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sync/paths.h"
 #include "sync/store.h"
 #include "tests/sync/rig.h"
 
@@ -147,10 +148,7 @@ static int search_from(const char *name, const struct hg_oid *oid, void *arg)
 			r = hg_history_load_any(search->here->history, &generation.oid, &set, NULL);
 		if (r)
 			return r;
-		file = NULL;
-		for (size_t i = 0; i < set.file_count; i++)
-			if (!strcmp(set.file[i].path, HG_CLUSTER_PATH))
-				file = &set.file[i];
+		file = hg_files_find(&set, HG_CLUSTER_PATH);
 		r = file && hg_oid_is_equal(&file->oid, &search->wanted);
 		hg_file_set_done(&set);
 		if (r)
@@ -230,15 +228,6 @@ static void roll_back(int index)
 	run(index, "rollback", op_rollback, &number);
 }
 
-/* Left in trial: the next start, or the deadline, decides. */
-static int op_try(struct rig_node *here, void *arg)
-{
-	struct hg_apply_report report;
-	int r = rig_op_stage(here, arg);
-
-	return r ? r : hg_apply_switch(here->apply, 60 * SECOND, &report, &here->error);
-}
-
 static int op_end_trial(struct rig_node *here, void *arg)
 {
 	struct hg_apply_report report;
@@ -279,31 +268,10 @@ static enum hg_relation sync_once(int from, int to, bool is_calm)
 	relation = rig_result->relation;
 	if (relation == HG_RELATION_BEHIND) {
 		r = is_calm ? rig_run(&rig, to, rig_op_cycle, &head.oid, NULL)
-			    : run(to, "apply", draw(4) ? rig_op_cycle : op_try, &head.oid);
+			    : run(to, "apply", draw(4) ? rig_op_cycle : rig_op_try, &head.oid);
 		count.refused += r == -EUCLEAN;
 	}
 	return relation;
-}
-
-static int op_save(struct rig_node *here, void *arg)
-{
-	char command[256];
-
-	(void)arg;
-	snprintf(command, sizeof(command), "rm -rf %s/wire/%s && cp -a %s %s/wire/%s",
-		 here->rig->base, rig_names[here->index], here->here, here->rig->base,
-		 rig_names[here->index]);
-	return system(command) ? -EIO : 0;
-}
-
-static int op_restore(struct rig_node *here, void *arg)
-{
-	char command[256];
-
-	(void)arg;
-	snprintf(command, sizeof(command), "find . -mindepth 1 -delete && cp -a %s/wire/%s/. %s",
-		 here->rig->base, rig_names[here->index], here->here);
-	return system(command) ? -EIO : 0;
 }
 
 /* A copy has other inodes than the journal says: only without a change under way. */
@@ -313,7 +281,7 @@ static void save(int index)
 	if (node[index].is_full || rig_result->status.phase != HG_APPLY_IDLE)
 		return;
 	rig_is_without_store = true;
-	rig_must(&rig, index, op_save, NULL);
+	rig_must(&rig, index, rig_op_save, (void *)rig_names[index]);
 	rig_is_without_store = false;
 	node[index].is_saved = true;
 	memcpy(node[index].saved.is_mine, node[index].is_mine, sizeof(node[index].is_mine));
@@ -326,7 +294,7 @@ static void restore(int index)
 	if (!node[index].is_saved)
 		return;
 	rig_is_without_store = true;
-	rig_must(&rig, index, op_restore, NULL);
+	rig_must(&rig, index, rig_op_restore, (void *)rig_names[index]);
 	rig_is_without_store = false;
 	memcpy(node[index].is_mine, node[index].saved.is_mine, sizeof(node[index].is_mine));
 	node[index].number = node[index].saved.number;
@@ -522,10 +490,8 @@ int main(void)
 	       (unsigned long long)(seed + n - 1));
 	for (i = 0; i < n && (runs || time(NULL) < end); i++, seed++) {
 		run_schedule();
-		if (i % 500 == 499) {
-			printf("%lu done\n", i + 1);
-			fflush(stdout);
-		}
+		if (i % 500 == 499)
+			fprintf(stderr, "%lu done\n", i + 1);
 	}
 	n = i;
 	printf("test_random: %lu schedules, %u steps: %u killed, %u with a failing disk, %u full "
