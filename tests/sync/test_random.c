@@ -305,7 +305,7 @@ static void restore(int index)
 
 static int op_fill(struct rig_node *here, void *arg)
 {
-	char block[65536];
+	char block[4096];
 	FILE *file;
 
 	(void)here;
@@ -318,9 +318,7 @@ static int op_fill(struct rig_node *here, void *arg)
 	if (!file)
 		return -errno;
 	setvbuf(file, NULL, _IONBF, 0);
-	while (fwrite(block, 1, sizeof(block), file) == sizeof(block))
-		;
-	while (fwrite(block, 1, 512, file) == 512)
+	while (fwrite(block, 1, 4096, file) == 4096)
 		;
 	fclose(file);
 	return 0;
