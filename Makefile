@@ -296,7 +296,7 @@ check-format: ## fails when a file is not as `make format` leaves it
 model-slice: ## the Spin models: small bounds, and every planted mistake is found; no root
 	$(Q)$(PYTHON) -B tests/model/run.py "$(BUILD)" slice
 
-model: ## the Spin models in full: states, depth, memory, time of each; an hour, 12 GB; no root
+model: ## the Spin models in full: states, depth, memory, time of each; no root
 	$(Q)nice $(PYTHON) -B tests/model/run.py "$(BUILD)" full
 
 fuzz: $(FUZZERS) ## fuzz frames, YAML and the control socket; FUZZ_SECONDS=60 each

@@ -19,7 +19,8 @@
  *     once the claim began, however long its CPU was stopped;
  *   - last_grant and fence_epoch never fall.
  *
- * Bounds: one frame of each kind (GRANTERS=2: two REQUESTs at once), one claim. Not modelled: loads that
+ * Bounds: one frame of each kind (GRANTERS=2: two REQUESTs at once
+ * and no GRANT), one claim. Not modelled: loads that
  * a weaker machine than x86 reorders.
  */
 #ifndef GRANTERS
@@ -282,8 +283,9 @@ init {
 		run granter();
 #if GRANTERS > 1
 		run granter();
+#else
+		run extender();
 #endif
-		run agent();
-		run extender()
+		run agent()
 	}
 }

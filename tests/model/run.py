@@ -22,7 +22,7 @@ from pathlib import Path
 from cases import FULL, SLICE
 
 HERE = Path(__file__).resolve().parent
-SECONDS = 3600  # of one search
+SECONDS = int(os.environ.get("MODEL_SECONDS", 3600))  # of one search
 MEMORY_MB = 12000
 
 
@@ -64,8 +64,9 @@ def search(build_dir, name, case, optimise):
     folder = build_dir / "model" / name
     began = time.monotonic()
     build(folder, model, macros, optimise)
-    args = ["./pan", "-m1000000", "-w22"]
-    out = subprocess.run(args, cwd=folder, capture_output=True, text=True, timeout=SECONDS).stdout
+    # timeout(1), so that what was found until then is still there to be read
+    args = ["timeout", str(SECONDS), "./pan", "-m1000000", "-w24"]
+    out = subprocess.run(args, cwd=folder, capture_output=True, text=True).stdout
     (folder / "out").write_text(out)
     errors = number(r"errors: (\d+)", out)
     is_whole = "search not completed" not in out and "max search depth" not in out
