@@ -91,7 +91,7 @@ FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps check unit check-store sync-random sync-size sync-times check-bpf check-netns check-arch check-format wiring-long fuzz format \
+.PHONY: all help deps check unit check-store sync-random sync-size sync-times check-bpf check-netns check-arch check-format wiring-long sync-long fuzz format \
 	analyze asan bench model model-slice oracle sim check-sim filter-soak soak soak-run starve forged demo lab lab-down install uninstall clean man verifier
 
 all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) $(SOAK_BIN) $(SOAK_BPF) ## build everything; the programs are in build/bin
@@ -285,6 +285,9 @@ check-witness: all ## the witness at length: lost memory, full disk, partitions 
 
 wiring-long: all ## faults of wiring and the test of MACs, the longer cases too (root)
 	$(Q)LONG=1 $(PYTEST) tests/netns/test_wiring.py tests/netns/test_mac_auto.py tests/netns/test_discover.py
+
+sync-long: all ## joining and one configuration on two nodes, every case; SYNC_CRASHES (root)
+	$(Q)LONG=1 $(PYTEST) tests/netns/test_join.py tests/netns/test_sync.py
 
 check-arch: all ## floors: include allow-lists, symbols of the core
 	$(Q)tests/arch/check-arch.sh

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A fresh node beside a gateway in service: it learns, or it is refused; it never wins."""
+import os
 import random
 import re
 import shutil
@@ -12,6 +13,8 @@ from scenarios import wait_steady
 from sync import Sync, make_blank, write_node
 from topology import GATEWAYS, VIP4
 from traffic import Echo, who_answers
+
+LONG = pytest.mark.skipif(not os.environ.get("LONG"), reason="`make sync-long`")
 
 BIG = "".join(f"    - accept in on lan proto tcp from 192.0.2.{i % 250 + 1} to any port {i + 1}\n"
               for i in range(800))
@@ -71,6 +74,7 @@ def test_blank_node_becomes_a_member(lab, nodes):
     second.wait_role("standby")
 
 
+@LONG
 def test_takes_over_once_it_has_joined(lab, nodes):
     first, second, _, learner = nodes
     make_blank(second)
@@ -115,8 +119,13 @@ def put_state(second, kind, mode):
                                         second.cluster_yaml.read_bytes())
 
 
-@pytest.mark.parametrize("kind", STATES)
-@pytest.mark.parametrize("mode", MODES)
+# The pairs that the short run takes; the others belong to the long one.
+SHORT = {("join", "other"), ("member", "other")}
+ACCIDENTS = [pytest.param(mode, kind, marks=() if (mode, kind) in SHORT else LONG)
+             for mode in MODES for kind in STATES]
+
+
+@pytest.mark.parametrize("mode, kind", ACCIDENTS)
 def test_the_accident(lab, nodes, mode, kind):
     """A fresh node that would win by priority and by its clock comes beside the gateway."""
     first, second, teacher, learner = nodes
@@ -156,7 +165,8 @@ def test_foreign_clusters_refuse_each_other(lab, nodes):
     survives(first, teacher, text)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [pytest.param(n, marks=LONG if n else ()) for n in
+                                  range(int(os.environ.get("SYNC_CRASHES", "4")))])
 def test_crashes_on_the_way(lab, nodes, seed):
     """The learner and its agent are killed at random moments until it has joined."""
     first, second, teacher, learner = nodes
@@ -186,6 +196,7 @@ def lasting(seconds):
     time.sleep(seconds)
 
 
+@LONG
 def test_learner_names_what_is_missing(lab, nodes):
     """No member in sight, a wrong key, a name that the member does not know."""
     _, second, teacher, learner = nodes
@@ -219,6 +230,7 @@ def test_init_twice_and_on_a_blank_node(lab, nodes):
     assert done.returncode == 1 and not (learner.state / "identity").exists()
 
 
+@LONG
 def test_check_of_another_cluster_yaml(lab, nodes):
     first, *_ = nodes
     other = first.directory / "other.yaml"

@@ -3,6 +3,7 @@
 fails, and strangers at the door cost nothing."""
 import contextlib
 import json
+import os
 import re
 import resource
 import shutil
@@ -18,6 +19,7 @@ from topology import GATEWAYS
 from traffic import Echo
 
 PORT = 4702
+LONG = pytest.mark.skipif(not os.environ.get("LONG"), reason="`make sync-long`")
 
 
 def settings(lab, more="", extra=""):
@@ -129,6 +131,7 @@ def test_commit_log_diff_rollback(lab, members):
     assert json.loads(one.config("status", "--json").stdout)["state"] == "in-sync"
 
 
+@LONG
 def test_cluster_yaml_is_in_force_on_both(lab, members):
     first, second = members.first, members.second
     text = first.cluster_yaml.read_text()
@@ -174,6 +177,7 @@ def test_nginx_says_no_on_the_receiver(lab, make):
     assert "here.conf" in pair.read("nginx.conf", 1) and pair.generations()[0] > 1
 
 
+@LONG
 def test_apply_that_fails_takes_both_back(lab, make):
     pair = make(f"    apply: test ! -e {lab.tmp}/local/broken\n")
     pair.start()
@@ -185,7 +189,8 @@ def test_apply_that_fails_takes_both_back(lab, make):
     assert pair.generations() == [1, 1]
 
 
-@pytest.mark.parametrize("word", ["confirm", "abort", None])
+@pytest.mark.parametrize("word", [pytest.param("confirm", marks=LONG),
+                                  pytest.param("abort", marks=LONG), None])
 def test_confirmation(members, word):
     one, two = members.syncs
     members.write("one", "2\n")
@@ -204,6 +209,7 @@ def test_confirmation(members, word):
     assert members.generations() == ([2, 2] if word == "confirm" else [1, 1])
 
 
+@LONG
 def test_kill_on_trial(members):
     """Both programs die while a generation waits; the deadline stands."""
     members.write("one", "2\n")
@@ -217,6 +223,7 @@ def test_kill_on_trial(members):
     members.wait_in_sync()
 
 
+@LONG
 def test_learns_what_it_missed(members):
     members.syncs[1].kill()
     for number in (2, 3):
@@ -229,6 +236,7 @@ def test_learns_what_it_missed(members):
     assert members.read("one", 1) == "3\n" and members.generations() == [3, 3]
 
 
+@LONG
 def test_restored_snapshot_learns(members):
     """gw2 goes back to an older image of its disk: it must not take gw1 with it."""
     two, directory = members.syncs[1], members.second.directory
@@ -275,6 +283,7 @@ def test_diverged(lab, members):
     assert "refs/kept" in kept
 
 
+@LONG
 def test_edit_behind_its_back_is_kept(members):
     members.write("one", "mine\n", 1)
     members.write("one", "2\n", 0)
@@ -283,6 +292,7 @@ def test_edit_behind_its_back_is_kept(members):
     assert members.read("one", 1) == "mine\n" and members.generations() == [1, 1]
 
 
+@LONG
 def test_default_drop_does_not_cut_it(lab, members):
     """Nothing but the failsafe lets the two talk."""
     first = members.first
@@ -338,6 +348,7 @@ def is_closed(sock):
         return True
 
 
+@LONG
 def test_strangers_are_closed_at_once(lab, members):
     target = GATEWAYS["gw1"].address("lan")
     with connections(lab, "hA", "10.1.0.11", target, 20) as socks:
@@ -346,6 +357,7 @@ def test_strangers_are_closed_at_once(lab, members):
     members.syncs[0].config("commit")
 
 
+@LONG
 def test_flood_and_slow_loris(lab, members):
     """From the peer's own address, without the key: connections that say nothing, that send an
     octet now and then, that send garbage."""
@@ -380,6 +392,7 @@ def children_of(pid):
         return listed.read().split()
 
 
+@LONG
 def test_silent_connection_ends(lab, members):
     own, target = (GATEWAYS[name].address("lan") for name in ("gw2", "gw1"))
     with connections(lab, "gw2", own, target, 1) as socks:
@@ -400,6 +413,7 @@ def test_wrong_key(lab, members):
     assert members.generations()[0] == 1 and members.read("one", 1) == "1\n"
 
 
+@LONG
 def test_requests(lab, members):
     """RUN/sync.sock: nonsense gets an answer, silence none, and neither stops it."""
     first = members.first
