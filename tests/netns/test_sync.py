@@ -272,7 +272,8 @@ def test_diverged(lab, members):
     two.start()
     for sync in members.syncs:
         wait_for(lambda s=sync: s.status()["state"] == "diverged", 20, "divergence to be told")
-        assert [f for f in sync.agent.status()["faults"] if "hagate config" in f]
+        wait_for(lambda s=sync: [f for f in s.agent.status()["faults"]
+                                 if "hagate config" in f], 5, "the fault")
     assert (members.read("one", 0), members.read("one", 1)) == ("a\n", "b\n")
     assert "adopt gw2" in one.config("status").stdout
     assert one.config("adopt", "gw7", check=False).returncode == 1
