@@ -275,7 +275,7 @@ def test_diverged(lab, members):
         wait_for(lambda s=sync: [f for f in s.agent.status()["faults"]
                                  if "hagate config" in f], 5, "the fault")
     assert (members.read("one", 0), members.read("one", 1)) == ("a\n", "b\n")
-    assert "adopt gw2" in one.config("status").stdout
+    assert "hagate config adopt" in one.config("status").stdout
     assert one.config("adopt", "gw7", check=False).returncode == 1
     one.config("adopt", "gw2")
     members.wait_in_sync(30)
