@@ -114,8 +114,8 @@ def soak(lab, args):
     texts = [filter_yaml([OTHERS, *mixture(args.rules - 1, which)], "drop") for which in (0, 1)]
     first, _ = lab.use_hagate(Settings(interval="20ms", lease="200ms", extra=texts[0]))
     lab.start_agents(60)
-    watch, commands, effects = Watch(first.pin), [], []
-    with Echo(lab, "hB") as echo:
+    commands, effects = [], []
+    with contextlib.closing(Watch(first.pin)) as watch, Echo(lab, "hB") as echo:
         wait_steady(echo)
         accepted, wrong = judged(shown(first))
         dropped, backlog = gate_drops(first), backlog_drops()
@@ -136,7 +136,6 @@ def soak(lab, args):
                    for reason, packets in gate_drops(first).items()
                    if packets > dropped.get(reason, 0)}
         backlog = backlog_drops() - backlog
-    watch.close()
     accepted, wrong = judged(after)[0] - accepted, judged(after)[1] - wrong
     return {"swaps": swaps, "generations": after["generation"] - 1, "seconds": seconds,
             "accepted": accepted, "wrong": wrong, "dropped": dropped, "backlog": backlog, "echo": report, "commands": commands,
