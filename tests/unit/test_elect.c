@@ -109,55 +109,6 @@ static void test_no_adoption(void **context)
 	rig_expect(&rig, "1000.000 release remove off>listen:started\n");
 }
 
-static void test_modes(void **context)
-{
-	(void)context;
-	rig.config.mode = HG_MODE_OFF;
-	rig.obs.epoch = 0x701;
-	rig_start(&rig);
-	rig_expect(&rig, "1000.000 release remove off>off:started\n");
-	assert_int_equal(hg_elect_deadline(&rig.el, &rig.obs).ns, UINT64_MAX);
-	rig.config.mode = HG_MODE_JOIN;
-	rig_event(&rig, HG_EV_CONFIG);
-	rig_run(&rig, 5000);
-	rig_expect(&rig, "1000.000 off>blank:configured\n"); /* never claims */
-	rig.config.mode = HG_MODE_MEMBER;
-	rig_event(&rig, HG_EV_CONFIG);
-	rig_run(&rig, 5304);
-	rig_expect(&rig, "5000.000 blank>listen:joined\n"
-			 "5300.000 epoch=0x801 listen>claiming:alone\n");
-	rig.config.mode = HG_MODE_OFF;
-	rig_run(&rig, 5320);
-	rig.length = 0;
-	rig_event(&rig, HG_EV_CONFIG);
-	rig_expect(&rig, "5320.000 release remove active>off:configured\n");
-}
-
-/* A blank node claims nothing, however long nobody is heard, and is told apart from one
- * that learns; only a configuration makes it a member. */
-static void test_joining(void **context)
-{
-	(void)context;
-	rig.config.mode = HG_MODE_JOIN;
-	rig_start(&rig);
-	rig_learn(&rig, false);
-	rig_run(&rig, 2000);
-	rig_learn(&rig, true);
-	rig_learn(&rig, true);
-	rig_run(&rig, 4000);
-	rig_expect(&rig, "1000.000 remove off>blank:started\n"
-			 "2000.000 blank>learner:learning\n");
-	rig_learn(&rig, false);
-	rig_learn(&rig, true);
-	rig_event(&rig, HG_EV_CONFIG); /* still mode: join */
-	rig_expect(&rig, "4000.000 learner>blank:not-learnt\n"
-			 "4000.000 blank>learner:learning\n");
-	rig.config.mode = HG_MODE_MEMBER;
-	rig_event(&rig, HG_EV_CONFIG);
-	rig_learn(&rig, true);
-	rig_expect(&rig, "4000.000 learner>listen:joined\n");
-}
-
 /* --- listen ------------------------------------------------------------------------ */
 
 static void test_listen_hears_holder(void **context)
@@ -494,8 +445,6 @@ int main(void)
 		TEST(test_own_lease),
 		TEST(test_adoption),
 		TEST(test_no_adoption),
-		TEST(test_modes),
-		TEST(test_joining),
 		TEST(test_listen_hears_holder),
 		TEST(test_listen_worse_goes_second),
 		TEST(test_listen_better_goes_first),
