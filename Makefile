@@ -307,7 +307,7 @@ fuzz: $(FUZZERS) ## fuzz frames, YAML and the control socket; FUZZ_SECONDS=60 ea
 
 check: ## every test (root); installs dependencies that are missing
 	$(Q)packaging/deps.sh --quiet
-	$(Q)$(MAKE) --no-print-directory all check-format check-arch unit asan model-slice check-store check-bpf check-netns
+	$(Q)$(MAKE) --no-print-directory all check-format check-arch unit asan check-sim model-slice check-store check-bpf check-netns
 	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-10} $(MAKE) --no-print-directory fuzz
 
 format: ## lay the C files out
