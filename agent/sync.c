@@ -72,7 +72,8 @@ static bool is_same(const struct hg_sync *sync)
 }
 
 /* Two clusters under one key: neither takes anything from the other. The one with the
- * longer history goes on serving, so that a fresh node costs no gateway its service. */
+ * longer history goes on serving, so that a fresh node costs no gateway its service; among
+ * equals the one that serves, and if neither does, whichever, but only one. */
 static bool is_yielding(const struct hg_agent *agent)
 {
 	const struct hg_sync *sync = &agent->sync;
@@ -83,6 +84,8 @@ static bool is_yielding(const struct hg_agent *agent)
 		return false;
 	if (sync->identity.generation != sync->peer_generation)
 		return sync->identity.generation < sync->peer_generation;
+	if (agent->elect.has_hello && agent->elect.peer.role == HG_ROLE_ACTIVE)
+		return true;
 	return memcmp(sync->identity.cluster, sync->peer_cluster, HG_UUID_LEN) < 0;
 }
 

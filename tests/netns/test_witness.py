@@ -285,6 +285,7 @@ def test_answers_pass_any_filter(lab, witness, start, family):
     settings = relaxed(setting + "\nfilter:\n  default: drop\n  rules: []\n")
     first, second = start(settings)
     first.command("filter", "block", address)
+    wait_for(lambda: first.status().get("alone_ms", 0) is None, 5, "gw1 to have gw2's grants")
     second.power_off()
     wait_for(lambda: reason(first) == "witnessed", 5, "gw1 to go on")
     time.sleep(1)
