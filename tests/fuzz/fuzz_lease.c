@@ -76,7 +76,12 @@ static void check(const struct world *w, bool is_agent, const struct hg_lease_re
 
 static void receive(struct world *w, struct input *in)
 {
-	struct hg_lease lease = { &w->config, &w->state, &w->peer, &w->path, 1, w->now };
+	struct hg_lease lease = { .config = &w->config,
+				  .state = &w->state,
+				  .peer = &w->peer,
+				  .path = &w->path,
+				  .port = 1,
+				  .now = w->now };
 	struct hg_lease_frame frame = {
 		.type = take(in, 1) % (HG_WIRE_TYPES + 1),
 		.session = take(in, 1) & 1,
