@@ -180,7 +180,7 @@ static void send_hello(struct trial *t, unsigned int i)
 	struct hg_session_hello hello;
 
 	hg_session_echo(&t->node[i].session, &hello);
-	take(t, frame.body, draw(t));
+	take(t, frame.body, draw(t) % (sizeof(frame.body) + 1));
 	fill_head(t, i, &frame.head, HG_WIRE_HELLO, HG_WIRE_LONG);
 	frame.head.key_id = htobe32(t->node[i].cluster.id);
 	frame.head.stamp = htobe64(hello.stamp);
