@@ -19,7 +19,7 @@ CLANG      ?= clang
 LLVM_STRIP ?= llvm-strip
 BPFTOOL    ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PYTHON     ?= /usr/bin/python3
-PYTEST     ?= $(PYTHON) -m pytest -q -p no:cacheprovider
+PYTEST     ?= $(PYTHON) -m pytest -q -rs -p no:cacheprovider
 
 PKGS       := libbpf libfyaml libsystemd libmnl libsodium jansson smartcols libcap libseccomp libgit2 gnutls
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
