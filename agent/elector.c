@@ -31,6 +31,7 @@ static void observe(struct hg_agent *agent, struct hg_obs *ret)
 		.lease_until = { state->lease_until },
 		.fence_epoch = state->fence_epoch,
 		.epoch = state->epoch,
+		.served_epoch = state->served_epoch,
 		.drain_until = { state->drain_until },
 		.last_grant = { state->last_grant },
 		.heard = { peer->heard },
@@ -156,6 +157,7 @@ static void act(struct hg_agent *agent, const struct hg_action *action)
 		put_word(&state->epoch, action->epoch);
 		break;
 	case HG_ACT_SERVE:
+		put_word(&state->served_epoch, state->epoch);
 		put_word(&state->lease_until, action->until.ns);
 		on_served(agent);
 		break;

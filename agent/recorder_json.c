@@ -33,6 +33,7 @@ static const struct field obs_fields[] = {
 	TIME(hg_obs, lease_until),
 	FIELD(hg_obs, fence_epoch, KIND_EPOCH),
 	FIELD(hg_obs, epoch, KIND_EPOCH),
+	FIELD(hg_obs, served_epoch, KIND_EPOCH),
 	TIME(hg_obs, drain_until),
 	TIME(hg_obs, last_grant),
 	TIME(hg_obs, heard),

@@ -62,6 +62,7 @@ struct hg_obs {
 	struct hg_time lease_until;
 	uint64_t fence_epoch;
 	uint64_t epoch; /* hg_state.epoch; matters at HG_EV_START (adoption) */
+	uint64_t served_epoch; /* hg_state.served_epoch; matters at HG_EV_START */
 	struct hg_time drain_until;
 	struct hg_time last_grant;
 	struct hg_time heard; /* any authenticated frame of the peer */
@@ -134,7 +135,8 @@ struct hg_elect_event {
 enum hg_action_type {
 	HG_ACT_CLAIM_EPOCH, /* epoch: write hg_state: lease_until = 0, then epoch. Stops grants */
 	HG_ACT_SEND_CLAIM, /* epoch; on all heartbeat ports */
-	HG_ACT_SERVE, /* until: write lease_until; the data path serves from here */
+	/* until: write served_epoch, then lease_until; the data path serves from here */
+	HG_ACT_SERVE,
 	HG_ACT_ANNOUNCE, /* gratuitous ARP and NA for all VIPs; the shell repeats them */
 	HG_ACT_ADDRESSES_ADD, /* VIPs on the NICs, after serving */
 	HG_ACT_RENEW, /* until: lease_until = max, only while it has not ended (isolation) */
@@ -202,7 +204,7 @@ struct hg_elect {
 	uint64_t epoch; /* own claim, 0 none */
 	uint64_t epoch_seen; /* highest ever seen, own or foreign */
 	uint64_t epoch_counter; /* next counter to claim with, at least */
-	uint64_t served_epoch; /* last own epoch that was served */
+	uint64_t served_epoch; /* last own epoch that was served, by an earlier agent too */
 	uint64_t standing_epoch; /* of the holder that the standing is about */
 	enum hg_why release_why; /* RELEASING: what for */
 	struct hg_time now; /* of the last step */

@@ -8,6 +8,11 @@
  * So it is the holder's promise that gives standing (HG_HELLO_F_BOUND: "I stop without
  * grants"), it is made for one epoch and never taken back within it, and it ends for
  * the standby with that epoch, or when this node itself depends on grants.
+ *
+ * A promise may be heard late, when its epoch is over and the node that made it stands on
+ * a promise of ours. So it counts only above the last epoch that this node served, which
+ * an agent learns from the data path when it starts: of two promises the older one, made
+ * for the lower epoch, is always refused by the node that served the higher one.
  */
 #include "learn.h"
 #include "view.h"
@@ -48,6 +53,7 @@ static void learn_start(struct hg_elect *el, const struct hg_elect_event *ev)
 {
 	learn_config(el, &ev->config, &ev->obs);
 	el->epoch_counter = highest(el->epoch_counter, ev->epoch_counter);
+	el->served_epoch = highest(el->served_epoch, ev->obs.served_epoch);
 	el->epoch = ev->obs.epoch;
 	el->started_at = el->now;
 	el->back_at = el->now;

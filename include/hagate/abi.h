@@ -59,6 +59,8 @@ struct hg_state {
 	__u32 role; /* enum hg_role */
 	__u32 why; /* enum hg_why of the last transition */
 	__u64 since; /* of the last transition */
+	/* written by the agent, for its successor */
+	__u64 served_epoch; /* last own epoch that was served, 0 none */
 };
 
 /* hg_peer: array, key = peer index. Memory-mapped by the agent. */
@@ -193,7 +195,7 @@ static inline int hg_state_serves(const volatile struct hg_state *state, __u64 n
 	return epoch > fence && now < state->lease_until;
 }
 
-_Static_assert(sizeof(struct hg_state) == 72, "abi: hg_state");
+_Static_assert(sizeof(struct hg_state) == 80, "abi: hg_state");
 _Static_assert(sizeof(struct hg_port) == 40, "abi: hg_port");
 
 #endif

@@ -88,6 +88,9 @@
 
 /* data path: hg_state */
 byte epoch[2], fence[2], lease[2];
+#ifdef STOP
+byte served[2]; /* last own epoch served */
+#endif
 byte granted[2] = NEVER; /* age of last_grant */
 /* agent: struct hg_elect */
 byte state[2] = LISTEN;
@@ -104,9 +107,8 @@ bool is_copied[2];
 #ifdef STOP
 bool is_bound[2], is_alone[2];
 byte renewed[2]; /* what is left of the last SERVE or RENEW */
-byte standing[2], stood[2], served[2]; /* epoch, age, last own epoch served */
+byte standing[2], stood[2]; /* epoch, age */
 byte hello[2]; /* HELLO with the promise BOUND on its way: for which epoch */
-bool is_met[2] = true; /* its HELLOs echo the nonce of the other's present agent */
 #endif
 #ifdef CONT
 bool is_own[2]; /* the lease is one that the node gave itself (property only) */
@@ -279,6 +281,12 @@ inline on_grant(n)
 	}
 }
 
+/* Between a decision and its store: an agent does one thing after the other. */
+#ifdef STOP
+#define is_busy(n) (state[n] == ACTIVE && served[n] != epoch[n])
+#else
+#define is_busy(n) (pending[n] != 0)
+#endif
 #define is_overruled(n) (state[n] >= CLAIMING && fence[n] > claimed(n))
 
 /* --- agent ------------------------------------------------------------------------- */
@@ -406,7 +414,7 @@ inline serve_fenced(n)
 		epoch[n] = wanted[n];
 #endif
 #ifdef STOP
-		served[n] = epoch[n]; renewed[n] = pending[n];
+		renewed[n] = pending[n];
 		is_bound[n] = true; is_alone[n] = false;
 		standing[n] = 0; stood[n] = 0;
 #endif
@@ -431,7 +439,7 @@ inline serve_waited(n)
 		epoch[n] = wanted[n];
 #endif
 #ifdef STOP
-		served[n] = epoch[n]; renewed[n] = pending[n];
+		renewed[n] = pending[n];
 		is_alone[n] = true;
 #endif
 		is_planned[n] = false;
@@ -442,7 +450,10 @@ inline serve_waited(n)
 
 inline act_serve(n)
 {
-	d_step { pending[n] ->
+	d_step { is_busy(n) ->
+#ifdef STOP
+		served[n] = epoch[n];
+#endif
 		lease[n] = pending[n];
 		pending[n] = 0;
 		printf("%c stores its lease of %d\n", NODE_NAME(n), lease[n]);
@@ -462,22 +473,10 @@ inline promise(n)
 	}
 }
 
-/* Events of the data path come in their order: that this node was fenced by an earlier
- * agent of the other is known before the new agent's HELLO is. What the earlier one said
- * is refused from then on. (In the code: once the new session is installed, a round trip
- * later. A HELLO that arrives in between, later than its sender's restart, is not in the
- * model.) */
-inline meet(n)
-{
-	d_step { state[n] != DEAD && !is_met[n] && !is_overruled(n) ->
-		is_met[n] = true;
-		hello[1 - n] = 0
-	}
-}
-
+/* It may be heard at any time later, by another agent of the other node too. */
 inline say_bound(n)
 {
-	d_step { state[n] == ACTIVE && is_bound[n] && hello[n] != epoch[n] && is_met[n] ->
+	d_step { state[n] == ACTIVE && is_bound[n] && !is_busy(n) && hello[n] != epoch[n] ->
 		hello[n] = epoch[n]
 	}
 }
@@ -487,7 +486,7 @@ inline say_bound(n)
 inline on_hello(n, m)
 {
 	d_step { state[m] != DEAD && hello[n] && hello[n] == fence[m] && granted[m] != NEVER &&
-		 hello[n] > served[m] && hello[n] != standing[m] && !is_overruled(m) ->
+		 hello[n] > served[m] && hello[n] != standing[m] && !is_busy(m) && !is_overruled(m) ->
 		standing[m] = hello[n];
 		stood[m] = 0;
 		printf("%c has standing after %d\n", NODE_NAME(m), hello[n])
@@ -546,13 +545,13 @@ inline renew(n)
 inline notice(n)
 {
 	if
-	:: d_step { is_overruled(n) ->
+	:: d_step { is_overruled(n) && !is_busy(n) ->
 		printf("%c is overruled\n", NODE_NAME(n));
 		release(n);
 		into_standby(n)
 	   }
 #ifndef M_RENEW_ENDED
-	:: d_step { state[n] == ACTIVE && !pending[n] && !lease[n] ->
+	:: d_step { state[n] == ACTIVE && !is_busy(n) && !lease[n] ->
 		printf("%c: lease ended\n", NODE_NAME(n));
 		release(n);
 		into_listen(n)
@@ -625,7 +624,10 @@ inline forget_agent(n)
 	listened[n] = 0; heard[n] = false; is_planned[n] = false; pending[n] = 0;
 #ifdef STOP
 	is_bound[n] = false; is_alone[n] = false; renewed[n] = 0;
-	standing[n] = 0; stood[n] = 0; served[n] = 0;
+	standing[n] = 0; stood[n] = 0;
+#ifdef M_SERVED_FORGOTTEN
+	served[n] = 0;
+#endif
 #endif
 	skip
 }
@@ -649,10 +651,6 @@ inline agent_dies(n)
 inline agent_starts(n, m)
 {
 	d_step { state[n] == DEAD ->
-#if defined(STOP) && !defined(M_OLD_HELLO)
-		hello[m] = 0; /* older than the HELLO that the new session begins with */
-		is_met[m] = false;
-#endif
 		if
 #ifdef M_NO_NODE_ID
 		:: serves(n) ->
@@ -686,8 +684,9 @@ inline machine_boots(n, m)
 		grant_e[n] = 0; grant_a[n] = 0; fenced_e[n] = 0; fenced_a[n] = 0;
 		request_e[m] = 0; request_a[m] = 0; claim_e[m] = 0; claim_a[m] = 0;
 #ifdef STOP
-		hello[0] = 0; hello[1] = 0; /* either nonce is another now */
-		is_met[m] = false;
+		/* To it: the nonce is another now. From it: could have come before the boot. */
+		hello[0] = 0; hello[1] = 0;
+		served[n] = 0;
 #endif
 #ifdef WITNESS
 		ask_e[n] = 0; ask_a[n] = 0;
@@ -844,7 +843,6 @@ inline node(n, m)
 	:: notice(n)
 #ifdef STOP
 	:: promise(n)
-	:: meet(n)
 	:: say_bound(n)
 	:: on_hello(n, m)
 #endif

@@ -6,7 +6,7 @@ import subprocess
 from agents import Settings
 from procs import BUILD
 
-OBS = {"lease_until", "fence_epoch", "epoch", "drain_until", "last_grant", "heard", "request",
+OBS = {"lease_until", "fence_epoch", "epoch", "served_epoch", "drain_until", "last_grant", "heard", "request",
        "request_epoch", "agent_age", "fenced_epoch", "fenced_stamp", "is_wrong_key"}
 
 

@@ -60,6 +60,7 @@ static void act(struct sim_world *world, unsigned int n, const struct hg_action 
 		state->epoch = action->epoch;
 		break;
 	case HG_ACT_SERVE:
+		state->served_epoch = state->epoch;
 		state->lease_until = action->until.ns;
 		world->found.terms++;
 		break;

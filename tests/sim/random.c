@@ -19,7 +19,7 @@
 struct report {
 	uint64_t seed; /* at work */
 	uint64_t done, frames, steps, terms, descents, overlap_ns, settle_ns;
-	bool is_failed;
+	bool is_failed, is_ended; /* neither: it crashed */
 };
 
 static void add(struct report *report, const struct sim_world *world)
@@ -56,6 +56,7 @@ static void work(const struct sim_random_options *options, unsigned int job,
 		add(&own, &world);
 		shared->done = own.done;
 	}
+	own.is_ended = !own.is_failed;
 	*shared = own;
 }
 
@@ -119,8 +120,7 @@ static int sum_up(const struct sim_random_options *options, const struct report 
 	is_complete = sum.done == options->seeds;
 	/* One that crashed has left its seed without a word of failure. */
 	for (unsigned int job = 0; job < options->jobs; job++)
-		if ((reports[job].is_failed || !reports[job].frames) &&
-		    sum.seed > reports[job].seed)
+		if (!reports[job].is_ended && sum.seed > reports[job].seed)
 			sum.seed = reports[job].seed;
 	printf("%" PRIu64 " schedules from seed %" PRIu64 ": %.0f a second, %" PRIu64
 	       " frames, %" PRIu64 " steps, %" PRIu64 " terms of service\n",

@@ -348,6 +348,7 @@ void sim_shell_observe(struct sim_world *world, unsigned int n, struct hg_obs *r
 	ret->lease_until.ns = state->lease_until;
 	ret->fence_epoch = state->fence_epoch;
 	ret->epoch = state->epoch;
+	ret->served_epoch = state->served_epoch;
 	ret->drain_until.ns = state->drain_until;
 	ret->last_grant.ns = state->last_grant;
 	ret->heard.ns = peer->heard;

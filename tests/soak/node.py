@@ -19,7 +19,7 @@ from sink import boottime
 from topology import SEGMENTS
 
 FREEZER = Path("/sys/fs/cgroup/freezer")
-STATE = struct.Struct("=7Q2IQ")  # struct hg_state
+STATE = struct.Struct("=7Q2I2Q")  # struct hg_state
 WORDS = {name: 8 * i for i, name in enumerate(
     ("epoch", "agent_seen", "lease_until", "fence_epoch", "drain_until", "last_grant",
      "fenced_at"))}

@@ -74,7 +74,7 @@ def one(lab, sink, stack, priority, seconds):
     lab.start_agents(timeout=60)
     sink.reset()
     for agent in agents if is_hagate else ():
-        sink.watch(agent.gateway.node, Map(agent.pin / "hg_state", "=I", "=72s"))
+        sink.watch(agent.gateway.node, Map(agent.pin / "hg_state", "=I", "=80s"))
     wait_for(lambda: sink.count().claims > 100, 10, "answers for the VIPs")
     time.sleep(6)  # keepalived announces a second time after five seconds
     before, offsets = sink.count(), [len(agent.log_text()) for agent in agents]

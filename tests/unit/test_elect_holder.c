@@ -157,6 +157,20 @@ static void test_stop_standing_is_of_one_epoch(void **context)
 			 "1130.600 serve<1150.600 announce add claiming>active:silence\n");
 }
 
+/* Heard late, by a new agent: this node has served a higher epoch since that promise. */
+static void test_stop_old_promise_counts_for_nothing(void **context)
+{
+	(void)context;
+	rig.obs.served_epoch = 0x401;
+	into_stop_standby(true);
+	assert_false(rig.el.has_standing);
+	rig_request(&rig, 0x502);
+	rig.peer.epoch = 0x502;
+	rig_event(&rig, HG_EV_TICK);
+	rig_hello(&rig, HG_ROLE_ACTIVE);
+	assert_true(rig.el.has_standing);
+}
+
 static void test_promise_is_kept(void **context)
 {
 	(void)context;
@@ -372,6 +386,7 @@ int main(void)
 		TEST(test_stop_with_standing),
 		TEST(test_stop_without_promise),
 		TEST(test_stop_standing_is_of_one_epoch),
+		TEST(test_stop_old_promise_counts_for_nothing),
 		TEST(test_promise_is_kept),
 		TEST(test_reload_to_stop_promises_at_once),
 		TEST(test_lease_ended),

@@ -40,6 +40,7 @@ static void draw_obs(struct hg_obs *ret)
 		.lease_until = moment(),
 		.fence_epoch = hg_epoch_make(1 + draw(300), 2),
 		.epoch = elect.epoch,
+		.served_epoch = elect.served_epoch,
 		.drain_until = moment(),
 		.last_grant = moment(),
 		.heard = moment(),
