@@ -92,7 +92,7 @@ FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help deps check unit check-store sync-random sync-size sync-times check-bpf check-netns check-arch check-format wiring-long sync-long fuzz format \
-	analyze asan bench model model-slice oracle sim check-sim filter-soak soak soak-run starve forged demo lab lab-down install uninstall clean man verifier
+	analyze asan bench model model-slice oracle sim check-sim filter-soak soak soak-run accident starve forged demo lab lab-down install uninstall clean man verifier
 
 all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) $(SOAK_BIN) $(SOAK_BPF) ## build everything; the programs are in build/bin
 
@@ -286,7 +286,7 @@ check-witness: all ## the witness at length: lost memory, full disk, partitions 
 wiring-long: all ## faults of wiring and the test of MACs, the longer cases too (root)
 	$(Q)LONG=1 $(PYTEST) tests/netns/test_wiring.py tests/netns/test_mac_auto.py tests/netns/test_discover.py
 
-sync-long: all ## joining and one configuration on two nodes, every case; SYNC_CRASHES (root)
+sync-long: all ## joining and one configuration on two nodes, every case (root)
 	$(Q)LONG=1 $(PYTEST) tests/netns/test_join.py tests/netns/test_sync.py
 
 check-arch: all ## floors: include allow-lists, symbols of the core
@@ -327,6 +327,9 @@ soak: ## random faults, SOAK_FAULTS=10000 SOAK_SEED=n, one log line each; SANITI
 
 soak-run: all
 	$(Q)$(PYTHON) tests/soak/soak.py
+
+accident: all ## a fresh node joins a gateway in service, 1,000 wrong ways; ACCIDENT_RUNS, _SEED (root)
+	$(Q)$(PYTHON) tests/soak/accident.py
 
 starve: all ## real-time threads on all processors for 60 s; hagate and keepalived (root)
 	$(Q)$(PYTHON) tests/soak/starve.py

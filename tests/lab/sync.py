@@ -4,9 +4,16 @@ import json
 import shutil
 import signal
 
+from agents import Settings
 from procs import BUILD, in_ns, run, wait_for
 
 PROGRAM = BUILD / "bin" / "hagate-sync"
+# What a node finds on its disk and in its node.yaml when it comes beside a gateway.
+STATES = ("empty", "other", "corrupt")
+MODES = ("join", "member", "off")
+# A large configuration.
+BIG = "".join(f"    - accept in on lan proto tcp from 192.0.2.{i % 250 + 1} to any port {i + 1}\n"
+              for i in range(800))
 
 
 class Sync:
@@ -93,6 +100,31 @@ def write_node(agent, extra=""):
         f"cluster: {agent.cluster_yaml}\n"
         f"paths: {{ state: {agent.directory / 'state'}, run: {agent.run_dir}, "
         f"pin: {agent.pin} }}\n{extra}")
+
+
+def put_state(second, kind, mode):
+    """A fresh node with higher priority and a configuration of its own, or garbage."""
+    other = Settings()
+    other.vips = {"lan": ["10.1.0.99/24"], "wan": ["10.2.0.99/24"]}
+    second.mode = mode
+    second.write(other)
+    text = second.cluster_yaml.read_text()
+    second.cluster_yaml.write_text(
+        text.replace("gw1: { id: 1, priority: 200", "gw1: { id: 1, priority: 10")
+            .replace("gw2: { id: 2, priority: 100", "gw2: { id: 2, priority: 250"))
+    state = second.directory / "state"
+    shutil.rmtree(state, ignore_errors=True)
+    if kind == "empty":
+        if mode == "join":
+            second.cluster_yaml.unlink()
+        return
+    state.mkdir()
+    if kind == "corrupt":
+        (state / "identity").write_text("hagate identity 1 garbage")
+        (state / "history.git").mkdir()
+        (state / "history.git" / "HEAD").write_text("\0\0\0")
+        second.cluster_yaml.write_bytes(text.encode()[:200] if mode == "join" else
+                                        second.cluster_yaml.read_bytes())
 
 
 def ask(agent, **request):

@@ -3,22 +3,17 @@
 import os
 import random
 import re
-import shutil
 import time
 
 import pytest
 from agents import Settings
 from procs import BUILD, in_ns, run, wait_for
 from scenarios import wait_steady
-from sync import Sync, make_blank, write_node
+from sync import BIG, MODES, STATES, Sync, make_blank, put_state, write_node
 from topology import GATEWAYS, VIP4
 from traffic import Echo, who_answers
 
 LONG = pytest.mark.skipif(not os.environ.get("LONG"), reason="`make sync-long`")
-
-BIG = "".join(f"    - accept in on lan proto tcp from 192.0.2.{i % 250 + 1} to any port {i + 1}\n"
-              for i in range(800))
-
 
 def old_settings():
     """The gateway in service: a large configuration, and lower priority than its peer."""
@@ -90,35 +85,6 @@ def test_takes_over_once_it_has_joined(lab, nodes):
     assert who_answers(lab, "hB", VIP4["lan"]) == {GATEWAYS["gw2"].mac("lan")}
 
 
-STATES = ("empty", "other", "corrupt")
-MODES = ("join", "member", "off")
-
-
-def put_state(second, kind, mode):
-    """A fresh node with higher priority and a configuration of its own, or garbage."""
-    other = Settings()
-    other.vips = {"lan": ["10.1.0.99/24"], "wan": ["10.2.0.99/24"]}
-    second.mode = mode
-    second.write(other)
-    text = second.cluster_yaml.read_text()
-    second.cluster_yaml.write_text(
-        text.replace("gw1: { id: 1, priority: 200", "gw1: { id: 1, priority: 10")
-            .replace("gw2: { id: 2, priority: 100", "gw2: { id: 2, priority: 250"))
-    state = second.directory / "state"
-    shutil.rmtree(state, ignore_errors=True)
-    if kind == "empty":
-        if mode == "join":
-            second.cluster_yaml.unlink()
-        return
-    state.mkdir()
-    if kind == "corrupt":
-        (state / "identity").write_text("hagate identity 1 garbage")
-        (state / "history.git").mkdir()
-        (state / "history.git" / "HEAD").write_text("\0\0\0")
-        second.cluster_yaml.write_bytes(text.encode()[:200] if mode == "join" else
-                                        second.cluster_yaml.read_bytes())
-
-
 # The pairs that the short run takes; the others belong to the long one.
 SHORT = {("join", "other"), ("member", "other")}
 ACCIDENTS = [pytest.param(mode, kind, marks=() if (mode, kind) in SHORT else LONG)
@@ -166,7 +132,7 @@ def test_foreign_clusters_refuse_each_other(lab, nodes):
 
 
 @pytest.mark.parametrize("seed", [pytest.param(n, marks=LONG if n else ()) for n in
-                                  range(int(os.environ.get("SYNC_CRASHES", "4")))])
+                                  range(4)])
 def test_crashes_on_the_way(lab, nodes, seed):
     """The learner and its agent are killed at random moments until it has joined."""
     first, second, teacher, learner = nodes

@@ -18,7 +18,8 @@
  *
  *   two   the other node's term began after X's, and X speaks on in its old one. This
  *         is what "frame from two owners" means: not until X is elected anew, under
- *         another epoch, may it speak again.
+ *         another epoch, may it speak again. Unless the other node has yielded to X's
+ *         epoch, which is above its own: so a partition ends in which X was elected first.
  *   mute  X neither serves nor drains, and speaks all the same.
  *   both  both nodes' maps say "serves" at the moment of this frame, whoever sent it.
  *
@@ -284,6 +285,15 @@ static __always_inline void count_flight(struct sink_all *all, const struct sink
 		record(all, r);
 }
 
+/* The other node's term is over: fenced by this node's epoch, or by one above it. */
+static __always_inline int has_yielded(const struct hg_state *theirs,
+				       const struct sink_node *other_node,
+				       const struct sink_node *node)
+{
+	return theirs && other_node->epoch < node->epoch &&
+	       *(volatile const __u64 *)&theirs->fence_epoch >= node->epoch;
+}
+
 static __always_inline void look(struct sink_all *all, const struct hg_state *state,
 				 struct sink_record *r)
 {
@@ -317,7 +327,8 @@ static __always_inline void look(struct sink_all *all, const struct hg_state *st
 		node->epoch = r->epoch;
 		node->began_at = r->at;
 	}
-	is_superseded = other_node->began_at > node->began_at;
+	is_superseded = other_node->began_at > node->began_at &&
+			!has_yielded(theirs, other_node, node);
 	if (!is_serving && silent_ns(r) < SINK_FLIGHT_NS) {
 		count_flight(all, r, is_superseded);
 		return;
