@@ -37,6 +37,7 @@
 #include "agent/mac.h"
 #include "agent/neigh.h"
 #include "agent/netlink.h"
+#include "agent/overlap.h"
 #include "agent/setup.h"
 #include "agent/store.h"
 #include "agent/sync.h"
@@ -125,8 +126,7 @@ struct hg_agent {
 	size_t own_count, own_size;
 	bool is_own_dirty; /* the address maps lag behind `own` */
 	struct hg_vip *vip; /* sorted by address */
-	struct hg_time alone_since; /* before the last step; 0: had grants */
-	uint64_t overlap_ns; /* at most so long both served, the last time; 0 never */
+	struct hg_overlap overlap;
 	struct hg_control_request *handover; /* operator who waits */
 	struct hg_setup *next; /* reload under way */
 	sd_event_source *setup_child;

@@ -109,12 +109,6 @@ static void on_transition(struct hg_agent *agent, const struct hg_action *act)
 	};
 	const char *from = hg_elect_state_name(event.from), *to = hg_elect_state_name(event.to);
 
-	if (event.why == HG_WHY_OVERRULED && agent->alone_since.ns &&
-	    !agent->elect.config.has_witness) {
-		agent->overlap_ns = event.at.ns - agent->alone_since.ns;
-		hg_warning("both nodes may have served for up to %" PRIu64 " ms",
-			   agent->overlap_ns / 1000000);
-	}
 	state->role = hg_elect_role(&agent->elect);
 	state->why = event.why;
 	if (event.from != event.to) {
@@ -225,14 +219,13 @@ void hg_elector_step(struct hg_agent *agent, struct hg_elect_event *ev)
 		observe(agent, &ev->obs);
 		agent->obs = ev->obs;
 		put_word(&agent->maps.state->agent_seen, ev->now.ns);
-		agent->alone_since = agent->elect.is_alone && agent->elect.state == HG_EL_ACTIVE
-					     ? agent->elect.alone_since
-					     : (struct hg_time){ 0 };
+		hg_overlap_before_step(agent);
 		hg_flight_before_step(agent, ev->now);
 		hg_elect_step(&agent->elect, ev, &actions);
 		hg_flight_after_step(agent, ev, &actions);
 		for (unsigned int i = 0; i < actions.count; i++)
 			act(agent, &actions.list[i]);
+		hg_overlap_after_step(agent, ev->now);
 		*ev = (struct hg_elect_event){ .type = HG_EV_TICK };
 	} while (actions.again);
 	if (agent->elect.epoch_seen != seen)

@@ -277,7 +277,7 @@ json_t *hg_status_json(struct hg_agent *agent)
 			    elect->is_alone && is_serving
 				    ? json_integer((now - elect->alone_since.ns) / 1000000)
 				    : json_null());
-	json_object_set_new(status, "overlap_ms", json_integer(agent->overlap_ns / 1000000));
+	json_object_set_new(status, "overlap_ms", json_integer(agent->overlap.last_ns / 1000000));
 	json_object_set_new(status, "faults", json_faults(agent));
 	json_object_set_new(status, "warnings", hg_filter_warnings(agent));
 	json_object_set_new(status, "filter", hg_filter_status(agent));

@@ -243,7 +243,9 @@ void hg_sync_on_report(void *context, struct hg_control_request *req, json_t *ar
 	if (sync->has_identity)
 		sync->identity = identity;
 	ev.is_learning = !strcmp(state, "learning");
-	if (agent->setup->is_blank)
+	if (agent->setup->is_blank && json_object_get(arguments, "generation"))
+		hg_reload_start(agent, NULL); /* the node has joined: its files tell the rest */
+	else if (agent->setup->is_blank)
 		hg_elector_step(agent, &ev);
 	hg_port_judge(agent);
 	if (sync->has_identity && is_changed)

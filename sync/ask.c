@@ -16,7 +16,6 @@
 
 #define ANSWER_MAX (4u * 1024 * 1024)
 #define REPORT_MS 1000
-#define RELOAD_MS 60000
 
 static int open_socket(const char *run_dir, unsigned int timeout_ms)
 {
@@ -114,20 +113,4 @@ void hg_ask_report(const char *run_dir, const struct hg_ask_report *report,
 	if (answer)
 		read_report(answer, ret);
 	json_decref(answer);
-}
-
-int hg_ask_reload(const char *run_dir, struct hg_sync_error *error)
-{
-	json_t *answer = hg_ask(run_dir, json_pack("{s:s}", "command", "reload"), RELOAD_MS);
-	const char *text = json_string_value(json_object_get(answer, "error"));
-	const char *more = json_string_value(json_object_get(answer, "diagnostics"));
-	int err = 0;
-
-	if (!answer)
-		return hg_sync_fail(error, -ENOTCONN, "hagated does not answer");
-	if (!json_is_true(json_object_get(answer, "ok")))
-		err = hg_sync_fail(error, -EINVAL, "hagated refuses the new files: %s%s%s",
-				   text ? text : "", more ? "\n" : "", more ? more : "");
-	json_decref(answer);
-	return err;
 }

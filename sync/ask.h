@@ -32,7 +32,5 @@ struct hg_ask_report {
 
 void hg_ask_report(const char *run_dir, const struct hg_ask_report *report,
 		   struct hg_ask_answer *ret);
-/* Reads the files again. 0, -EINVAL with hagated's reason, -ENOTCONN. */
-int hg_ask_reload(const char *run_dir, struct hg_sync_error *error);
 
 #endif

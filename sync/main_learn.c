@@ -121,7 +121,6 @@ int main(int argc, char **argv)
 {
 	struct hg_program program;
 	struct hg_sync_error error = { "" };
-	struct timespec pause = { .tv_sec = 1 };
 
 	hg_program_start(argc, argv, "hagate-learn",
 			 "Learns the configuration of a gateway from a member, makes this node a "
@@ -141,8 +140,6 @@ int main(int argc, char **argv)
 		hg_sync_node_load(program.node, false, &node, &error);
 		learn();
 		fprintf(stderr, "hagate-learn: this node is a member now\n");
-		for (int i = 0; i < 10 && hg_ask_reload(node.config.run, &error); i++)
-			nanosleep(&pause, NULL); /* hagated may be starting */
 	}
 	hg_sync_node_done(&node);
 	hg_program_become("hagate-sync", program.node);

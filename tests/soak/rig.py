@@ -25,6 +25,8 @@ SETTLE_MS = 30  # what a fault sets off has begun by then
 BACK_TIMEOUT, WHOLE_TIMEOUT = 5, 10
 ECHO_RATE = 2000
 SANITIZER = re.compile(r"Sanitizer|runtime error:")
+REPORTED = re.compile(r"both nodes may have served for up to (\d+) ms")
+ROUNDING_MS = 1.5  # whole ms in the log, and the time to the sink
 FLOOD_FRAMES = 100_000_000
 
 
@@ -190,6 +192,7 @@ class Rig:
                   "crossed", "declared_two", "declared_both")}
         line["rss_kb"] = {str(node.process.pid): node.rss_kb() for node in self.nodes}
         said = "".join(node.log_text()[at:] for node, at in offsets.items())
+        line["reported_ms"] = max(map(int, REPORTED.findall(said)), default=0)
         line["verdict"] = "sanitizer" if SANITIZER.search(said) else self._verdict(line, plan)
         line["took_s"] = round(time.monotonic() - took, 3)
         if line["verdict"] != "ok" or after.records > before.records:
@@ -246,6 +249,8 @@ class Rig:
             return "no-service"
         if line["mute"]:
             return "mute"
+        if line.get("overlap_ms", 0) > line["reported_ms"] + ROUNDING_MS:
+            return "overlap-unreported"
         is_boot = plan.is_boot or (plan.takes_node and self.mode == "stop")
         if line["again_ms"] > AGAIN_MS:
             return "gone-again-stalled" if line["stall_ms"] >= STALL_MS else "gone-again"

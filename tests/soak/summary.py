@@ -2,7 +2,7 @@
 """The table at the end of a soak."""
 from collections import Counter, defaultdict
 
-BAD = ("two-owners", "not-whole", "no-service", "sanitizer")
+BAD = ("two-owners", "overlap-unreported", "not-whole", "no-service", "sanitizer")
 LIVED = 50  # faults that an agent went through before its memory is compared
 
 
@@ -52,6 +52,10 @@ def summarize(lines):
                     f"after healing within p50/max "
                     f"{quantile([l['two_after_end_ms'] for l in both], .5):.1f}/"
                     f"{max([l['two_after_end_ms'] for l in both], default=0):.1f} ms")
+        more = [line["reported_ms"] - line["overlap_ms"] for line in both]
+        text.append(f"overlap as the agents report it, less what the sink saw: min/p50/max "
+                    f"{min(more, default=0):.1f}/{quantile(more, .5):.1f}/"
+                    f"{max(more, default=0):.1f} ms")
     text.append(f"frames under way when their node fell silent: "
                 f"{sum(l['flight'] for l in lines)}; overtaken by the next owner's: "
                 f"{sum(l['crossed'] for l in lines)}")
