@@ -85,7 +85,6 @@ static void copy(char *ret, size_t size, const json_t *object, const char *key)
 static void read_report(const json_t *answer, struct hg_ask_answer *ret)
 {
 	ret->is_there = json_is_true(json_object_get(answer, "ok"));
-	copy(ret->role, sizeof(ret->role), answer, "role");
 	copy(ret->peer_cluster, sizeof(ret->peer_cluster), answer, "peer_cluster");
 	copy(ret->peer_head, sizeof(ret->peer_head), answer, "peer_head");
 	ret->is_peer_heard = json_is_true(json_object_get(answer, "peer_heard"));

@@ -16,7 +16,6 @@ json_t *hg_ask(const char *run_dir, json_t *request, unsigned int timeout_ms);
 /* What hagated says to a report. */
 struct hg_ask_answer {
 	bool is_there;
-	char role[24];
 	bool is_peer_heard;
 	bool has_peer_head; /* the peer keeps a history */
 	char peer_cluster[HG_UUID_TEXT];

@@ -367,7 +367,9 @@ def test_flood_and_slow_loris(lab, members):
     own, target = (GATEWAYS[name].address("lan") for name in ("gw2", "gw1"))
     with Echo(lab, "hB") as echo:
         wait_steady(echo)
-        start = time.monotonic()
+        epoch = members.first.epoch()
+        quiet = lateness(members.first, 0)
+        start, begun = time.monotonic(), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         served = 0
         while time.monotonic() - start < 6:
             with connections(lab, "gw2", own, target, 60) as socks:
@@ -380,12 +382,24 @@ def test_flood_and_slow_loris(lab, members):
                     assert len(children) <= 8, children
                 time.sleep(0.2)
         assert echo.report()["lost"] == 0
+    assert members.first.epoch() == epoch and members.first.is_active()
+    print(f"hagated late by ms, median/99 %/max: before {quiet}, during {served} connections "
+          f"{lateness(members.first, begun)}")
     assert served > 60
     assert rss_kb(pid) < before + 4096
     wait_for(lambda: not children_of(pid), 10, "the children to end")
     members.write("one", "2\n")
     members.syncs[0].config("commit")
     members.wait_in_sync()
+
+
+def lateness(agent, since):
+    """Of the agent's steps, from its recorder."""
+    lines = agent.command("events", "--steps", "--json").stdout.splitlines()[1:]
+    late = sorted(step.get("late_ns", 0) for step in map(json.loads, lines)
+                  if step["now_ns"] >= since)
+    return "/".join(f"{late[min(len(late) - 1, int(len(late) * share))] / 1e6:.2f}"
+                    for share in (.5, .99, 1))
 
 
 def children_of(pid):
