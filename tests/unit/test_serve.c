@@ -217,9 +217,8 @@ static uint8_t ask(struct node *node, uint64_t epoch)
 static void into_session(struct node *node, unsigned int cluster, uint8_t id)
 {
 	boot_node(node, cluster, id, 1);
-	greet(node);
-	greet(node);
-	greet(node);
+	for (int i = 0; i < 3; i++)
+		greet(node);
 }
 
 /* --- what is answered -------------------------------------------------------------- */
@@ -385,7 +384,16 @@ static void test_replayed_boot(void **context)
 	assert_int_equal(ask(&node, 0x501), HG_WIRE_GRANT);
 }
 
-/* Every octet of a frame counts. */
+static void assert_each_octet_counts(void *frame, size_t length)
+{
+	for (uint8_t *octet = frame; octet < (uint8_t *)frame + length; octet++) {
+		*octet ^= 0x41;
+		assert_int_equal(put(frame, length), 0);
+		assert_int_equal(news.what, HG_SERVE_DROPPED);
+		*octet ^= 0x41;
+	}
+}
+
 static void test_forged(void **context)
 {
 	struct hg_wire_short request;
@@ -396,17 +404,8 @@ static void test_forged(void **context)
 	into_session(&node, 0, 1);
 	make_request(&node, 0x501, &request);
 	make_hello(&node, &hello);
-	for (unsigned int i = 0; i < sizeof(request); i++) {
-		((uint8_t *)&request)[i] ^= 0x41;
-		assert_int_equal(put(&request, HG_WIRE_SHORT), 0);
-		assert_int_equal(news.what, HG_SERVE_DROPPED);
-		((uint8_t *)&request)[i] ^= 0x41;
-	}
-	for (unsigned int i = 0; i < sizeof(hello); i++) {
-		((uint8_t *)&hello)[i] ^= 0x41;
-		assert_int_equal(put(&hello, HG_WIRE_LONG), 0);
-		((uint8_t *)&hello)[i] ^= 0x41;
-	}
+	assert_each_octet_counts(&request, HG_WIRE_SHORT);
+	assert_each_octet_counts(&hello, HG_WIRE_LONG);
 	assert_int_equal(put(&request, HG_WIRE_SHORT), HG_WIRE_SHORT);
 }
 
@@ -448,7 +447,6 @@ static void test_reflected(void **context)
 
 static void test_foreign_key(void **context)
 {
-	static const uint8_t foreign[HG_SERVE_KEY_LEN] = { 9 };
 	struct hg_key_parties both = { .self = 1, .peer = HG_WIRE_WITNESS };
 	struct hg_wire_long hello;
 	struct node node;
@@ -457,7 +455,7 @@ static void test_foreign_key(void **context)
 	(void)context;
 	boot_node(&node, 0, 1, 1);
 	id = node.cluster_key.id;
-	hg_keys_cluster(foreign, &both, &node.cluster_key);
+	hg_keys_cluster((const uint8_t[HG_SERVE_KEY_LEN]){ 9 }, &both, &node.cluster_key);
 	make_hello(&node, &hello);
 	assert_int_equal(put(&hello, HG_WIRE_LONG), 0);
 	node.cluster_key.id = id; /* under the right name, with the wrong key */
@@ -484,21 +482,19 @@ static void test_clusters_are_bounded(void **context)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		TEST(test_handshake_and_grant),
-		TEST(test_refusals),
-		TEST(test_two_clusters),
-		TEST(test_restart),
-		TEST(test_silent_after_start),
-		TEST(test_node_that_restarted),
-		TEST(test_replay),
-		TEST(test_replayed_boot),
-		TEST(test_forged),
-		TEST(test_wrong_lengths),
-		TEST(test_reflected),
-		TEST(test_foreign_key),
-		TEST(test_clusters_are_bounded),
-	};
+	const struct CMUnitTest tests[] = { TEST(test_handshake_and_grant),
+					    TEST(test_refusals),
+					    TEST(test_two_clusters),
+					    TEST(test_restart),
+					    TEST(test_silent_after_start),
+					    TEST(test_node_that_restarted),
+					    TEST(test_replay),
+					    TEST(test_replayed_boot),
+					    TEST(test_forged),
+					    TEST(test_wrong_lengths),
+					    TEST(test_reflected),
+					    TEST(test_foreign_key),
+					    TEST(test_clusters_are_bounded) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

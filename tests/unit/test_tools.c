@@ -209,6 +209,18 @@ static void check_screen(const char *text)
 	assert_true(lines <= 24);
 }
 
+/* `hagate status` of this answer. */
+static struct result status_of(struct control_fixture *fixture, const char *status)
+{
+	struct result result;
+
+	fixture->status = status;
+	control_fixture_start(fixture);
+	result = run(fixture->run, "status", NULL);
+	control_fixture_stop(fixture);
+	return result;
+}
+
 static void test_headlines(void **state)
 {
 	static const struct {
@@ -233,10 +245,7 @@ static void test_headlines(void **state)
 
 		snprintf(status, sizeof(status), STATUS, cases[i].role, cases[i].is_serving,
 			 cases[i].peer_role, cases[i].is_reachable);
-		fixture->status = status;
-		control_fixture_start(fixture);
-		result = run(fixture->run, "status", NULL);
-		control_fixture_stop(fixture);
+		result = status_of(fixture, status);
 		check_screen(result.out);
 		assert_non_null(strstr(result.out, "FAULT  lan: pull the plug out\n"));
 		assert_non_null(strstr(result.out, "10.1.0.1/24 (lan)"));
@@ -276,55 +285,39 @@ static void test_odd_status(void **state)
 	struct control_fixture *fixture = *state;
 
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-		struct result result;
+		struct result result = status_of(fixture, odd[i]);
 
-		fixture->status = odd[i];
-		control_fixture_start(fixture);
-		result = run(fixture->run, "status", NULL);
-		control_fixture_stop(fixture);
 		check_screen(result.out);
 		check(result, HG_EXIT_OK, "SERVE", "");
 	}
-	fixture->status = "[]";
-	control_fixture_start(fixture);
-	check(run(fixture->run, "status", NULL), HG_EXIT_UNREACHABLE, "", "not one that");
-	control_fixture_stop(fixture);
+	check(status_of(fixture, "[]"), HG_EXIT_UNREACHABLE, "", "not one that");
 }
 
 /* A peer with older software says nothing of its load. */
 static void test_load(void **state)
 {
-	struct control_fixture *fixture = *state;
-	struct result result;
-
-	fixture->status =
+	struct result result = status_of(
+		*state,
 		"{\"node\":\"gw1\",\"role\":\"active\",\"serving\":true,\"load\":{\"cpu_percent\":"
 		"12.3,\"memory_percent\":100,\"connections\":4294967295,\"ports\":[{\"rx_pps\":9999,"
 		"\"tx_pps\":10000,\"rx_kbps\":4294967295,\"tx_kbps\":7},{\"rx_pps\":\"x\"}]},"
-		"\"peer\":{\"node\":\"gw2\",\"role\":\"standby\",\"reachable\":true,\"load\":null}}";
-	control_fixture_start(fixture);
-	result = run(fixture->run, "status", NULL);
-	control_fixture_stop(fixture);
+		"\"peer\":{\"node\":\"gw2\",\"role\":\"standby\",\"reachable\":true,\"load\":null}}");
+
 	check_screen(result.out);
 	assert_non_null(strstr(result.out, "  gw1               12.3% 100.0%   4.29G     9999   "
 					   "4.29T    10.0k    7000\n"));
 	check(result, HG_EXIT_OK, "  gw2              not known", "");
 }
 
-/* Sixteen ports, thousands of addresses, more faults than fit: still one screen. */
 static void test_witness(void **state)
 {
-	struct control_fixture *fixture = *state;
-	struct result result;
+	struct result result = status_of(
+		*state, "{\"node\":\"gw1\",\"cluster\":\"home\",\"role\":\"active\","
+			"\"serving\":true,\"isolation\":\"stop\",\"lease_ms\":180,"
+			"\"alone_ms\":61000,\"witness\":{\"address\":\"10.9.0.9\","
+			"\"reachable\":true,\"rtt_us\":180,\"answer\":\"granted\","
+			"\"answer_age_ms\":12}}");
 
-	fixture->status = "{\"node\":\"gw1\",\"cluster\":\"home\",\"role\":\"active\","
-			  "\"serving\":true,\"isolation\":\"stop\",\"lease_ms\":180,"
-			  "\"alone_ms\":61000,\"witness\":{\"address\":\"10.9.0.9\","
-			  "\"reachable\":true,\"rtt_us\":180,\"answer\":\"granted\","
-			  "\"answer_age_ms\":12}}";
-	control_fixture_start(fixture);
-	result = run(fixture->run, "status", NULL);
-	control_fixture_stop(fixture);
 	assert_non_null(strstr(result.out, "this node serves by the witness's grants"));
 	assert_null(strstr(result.out, "isolation")); /* has no effect then */
 	assert_null(strstr(result.out, "both serve"));
@@ -332,9 +325,9 @@ static void test_witness(void **state)
 	      "third  witness 10.9.0.9, RTT 0.18 ms, last asked 12 ms ago: granted\n", "");
 }
 
+/* Sixteen ports, thousands of addresses, more faults than fit: still one screen. */
 static void test_crowded_status(void **state)
 {
-	struct control_fixture *fixture = *state;
 	json_t *status = json_pack(
 		"{s:s,s:s,s:s,s:i,s:i,s:s,s:[],s:[],s:[],s:[]}", "node", "fifteen-letters",
 		"cluster", "a-cluster-with-a-very-long-name-of-sixty-three-letters-in-all-xx",
@@ -366,10 +359,7 @@ static void test_crowded_status(void **state)
 			    json_pack("{s:s,s:b}", "address",
 				      "2001:db8:1234:5678:9abc:def0:1234:5678", "reachable", 0));
 	json = json_dumps(status, 0);
-	fixture->status = json;
-	control_fixture_start(fixture);
-	result = run(fixture->run, "status", NULL);
-	control_fixture_stop(fixture);
+	result = status_of(*state, json);
 	check_screen(result.out);
 	assert_non_null(strstr(result.out, "5678 DOES NOT ANSWER"));
 	assert_non_null(strstr(result.out, "8192 in all"));
