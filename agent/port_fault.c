@@ -85,19 +85,31 @@ static bool tell_segment(const struct place *p)
 	return true;
 }
 
+/* Another machine under this node's id: a copy of it, or a node of a cluster that somebody
+ * made by mistake. The beacon carries the names of both. */
 static bool tell_clone(const struct place *p)
 {
 	const uint8_t *mac = p->found->clone_mac;
+	const struct hg_wiring_input *own = &p->agent->wiring.input;
+	bool is_copy = !strcmp(p->found->clone_node, own->node) &&
+		       !strcmp(p->found->clone_cluster, own->cluster);
 
-	if (is_fresh(p->found->cloned_at)) {
-		snprintf(p->text, p->size,
-			 "port %s: another machine (%02x:%02x:%02x:%02x:%02x:%02x) says that it is "
-			 "%s too: a copy of this VM? stop hagated there or give it a name of its "
-			 "own",
-			 p->name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
-			 p->agent->self->name);
-		return true;
-	}
+	if (!is_fresh(p->found->cloned_at))
+		return false;
+	snprintf(
+		p->text, p->size, "port %s: %s of cluster %s (%02x:%02x:%02x:%02x:%02x:%02x) %s",
+		p->name, p->found->clone_node, p->found->clone_cluster, mac[0], mac[1], mac[2],
+		mac[3], mac[4], mac[5],
+		is_copy ? "is another machine with this node's name: a copy of this VM? Stop hagated "
+			  "on the one that is not to be"
+			: "has this node's id: give one of them another, or, if this node is to join "
+			  "that cluster: set 'mode: join' here (`hagate init` is for the first "
+			  "node alone)");
+	return true;
+}
+
+static bool tell_same_mac(const struct place *p)
+{
 	if (!is_fresh(p->found->same_mac_at))
 		return false;
 	snprintf(p->text, p->size,
@@ -200,8 +212,8 @@ static bool tell_peers(const struct place *p)
 void hg_port_describe_fault(const struct hg_agent *agent, unsigned int slot, char *ret, size_t size)
 {
 	static bool (*const tell[])(const struct place *) = {
-		tell_binding,	 tell_segment, tell_clone, tell_link,
-		tell_reflection, tell_silence, tell_peers,
+		tell_binding, tell_segment,    tell_clone,   tell_same_mac,
+		tell_link,    tell_reflection, tell_silence, tell_peers,
 	};
 	struct place place = {
 		.agent = agent,

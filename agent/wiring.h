@@ -55,6 +55,7 @@ struct hg_wiring_port {
 	uint32_t peer_fault_port; /* id */
 	uint8_t peer_fault; /* enum hg_wiring_fault */
 	uint8_t clone_mac[6];
+	char clone_node[HG_WIRE_NAME_LEN], clone_cluster[HG_WIRE_NAME_LEN]; /* its names */
 	char crossed_name[HG_WIRE_NAME_LEN];
 	int32_t error; /* -errno: no socket on its NIC */
 };

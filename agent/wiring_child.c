@@ -141,8 +141,12 @@ static void on_clone(struct hg_wiring_child *child, unsigned int slot,
 		memcpy(child->clone_nonce, frame->nonce, sizeof(child->clone_nonce));
 		child->clone_at = now;
 	} else if (now > child->clone_at + BEACON_NS / 2) {
-		memcpy(child->out.port[slot].clone_mac, frame->mac, 6);
-		note(child, &child->out.port[slot].cloned_at);
+		struct hg_wiring_port *port = &child->out.port[slot];
+
+		memcpy(port->clone_mac, frame->mac, sizeof(port->clone_mac));
+		memcpy(port->clone_node, frame->node_name, sizeof(port->clone_node));
+		memcpy(port->clone_cluster, frame->cluster, sizeof(port->clone_cluster));
+		note(child, &port->cloned_at);
 	}
 }
 

@@ -15,7 +15,7 @@ from scenarios import wait_steady
 from topology import GATEWAYS, NICS, VIP4
 from traffic import Echo, who_answers
 
-GW2 = GATEWAYS["gw2"]
+GW1, GW2 = GATEWAYS["gw1"], GATEWAYS["gw2"]
 CALM = Settings(interval="20ms", lease="200ms")  # speed is not the point here
 long = pytest.mark.skipif(not os.environ.get("LONG"), reason="`make wiring-long`")
 
@@ -269,11 +269,17 @@ def test_bound_by_name_and_swapped_by_a_reboot(lab, start, swapped):
     never_active(second, 3)
 
 
-def test_a_copy_of_the_machine(lab, start):
-    """A clone of gw1 with its name and key on gw2's place: both say so."""
+@pytest.mark.parametrize("cluster, said", [
+    ("lab", "gw1 of cluster lab (MAC) is another machine with this node's name"),
+    ("new", "gw1 of cluster CLUSTER (MAC) has this node's id")])
+def test_a_second_machine_under_one_id(lab, start, cluster, said):
+    """A clone of gw1, or a cluster of its own made under gw1's key: both say so."""
     first, second = start(CALM)
     second.power_off()
     second.node_yaml.write_text(second.node_yaml.read_text().replace("node: gw2", "node: gw1"))
+    second.cluster_yaml.write_text(second.cluster_yaml.read_text().replace("cluster: lab",
+                                                                           f"cluster: {cluster}"))
     second.power_on()
-    for agent in (first, second):
-        wait_fault(agent, "lan", "another machine", "gw1 too", timeout=15)
+    for agent, other, its in ((first, GW2, cluster), (second, GW1, "lab")):
+        wait_fault(agent, "lan",
+                   said.replace("MAC", other.mac("lan")).replace("CLUSTER", its), timeout=15)
