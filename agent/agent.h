@@ -128,6 +128,8 @@ struct hg_agent {
 	struct hg_vip *vip; /* sorted by address */
 	struct hg_overlap overlap;
 	struct hg_control_request *handover; /* operator who waits */
+	uint64_t handover_epoch; /* that this node served then, 0 none */
+	struct hg_time handed_at; /* the peer claimed, and is to serve; 0 not yet */
 	struct hg_setup *next; /* reload under way */
 	sd_event_source *setup_child;
 	struct hg_control_request *reload;

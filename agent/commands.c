@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "agent/core/view.h"
 #include "flight.h"
 #include "log.h"
 
@@ -33,6 +34,16 @@ static void on_events(void *context, struct hg_control_request *req, json_t *arg
 	hg_control_lines(req, array, json_is_true(json_object_get(arguments, "follow")));
 }
 
+/* Answered by HG_ACT_HANDOVER_DONE, at once or later. */
+static void wait_handover(struct hg_agent *agent, struct hg_control_request *req,
+			  enum hg_elect_event_type type)
+{
+	agent->handover = req;
+	agent->handover_epoch = hg_view_holds(agent->elect.state) ? agent->elect.epoch : 0;
+	agent->handed_at.ns = 0;
+	hg_elector_event(agent, type);
+}
+
 static void on_handover(void *context, struct hg_control_request *req, json_t *arguments)
 {
 	struct hg_agent *agent = context;
@@ -50,8 +61,7 @@ static void on_handover(void *context, struct hg_control_request *req, json_t *a
 	}
 	hg_agent_note(agent, HG_HISTORY_OPERATOR, "handover asked for by uid %u",
 		      hg_control_asker(req).uid);
-	agent->handover = req;
-	hg_elector_event(agent, HG_EV_HANDOVER);
+	wait_handover(agent, req, HG_EV_HANDOVER);
 }
 
 static void on_maintenance(void *context, struct hg_control_request *req, json_t *arguments)
@@ -78,8 +88,7 @@ static void on_maintenance(void *context, struct hg_control_request *req, json_t
 		      job.is_on ? "on" : "off", hg_control_asker(req).uid);
 	hg_agent_submit(agent, &job);
 	if (job.is_on) {
-		agent->handover = req; /* HG_ACT_HANDOVER_DONE answers, at once or later */
-		hg_elector_event(agent, HG_EV_MAINTENANCE_ON);
+		wait_handover(agent, req, HG_EV_MAINTENANCE_ON);
 		return;
 	}
 	hg_elector_event(agent, HG_EV_MAINTENANCE_OFF);

@@ -121,24 +121,47 @@ static void on_transition(struct hg_agent *agent, const struct hg_action *act)
 			     hg_status_event(hg_history_add(&agent->history, &event)));
 }
 
+static void refuse_handover(struct hg_agent *agent, const char *why)
+{
+	hg_control_fail(agent->handover, "%s%s", why,
+			agent->elect.is_maintenance
+				? "; maintenance is on: hands over as soon as it can"
+				: "");
+	agent->handover = NULL;
+}
+
+/* That the peer has claimed is not enough for a handover: its claim comes to nothing where
+ * answers that XDP makes are lost on the way. confirm_handover() waits for it to serve. */
 static void on_handover_done(struct hg_agent *agent, const struct hg_action *act)
 {
-	struct hg_control_request *req = agent->handover;
-
-	agent->handover = NULL;
-	if (!req)
+	if (!agent->handover)
 		return;
 	if (!act->done.is_ok)
-		hg_control_fail(req, "%s%s", why_text[act->done.why],
-				agent->elect.is_maintenance
-					? "; maintenance is on: hands over as soon as it can"
-					: "");
-	else if (agent->elect.is_maintenance)
-		hg_control_done(req, "maintenance is on%s%s",
-				agent->peer ? ", the other node is " : "",
-				agent->peer ? agent->peer->name : "");
+		refuse_handover(agent, why_text[act->done.why]);
 	else
-		hg_control_done(req, "%s serves now", agent->peer ? agent->peer->name : "the peer");
+		agent->handed_at = hg_now();
+}
+
+static void confirm_handover(struct hg_agent *agent)
+{
+	const char *peer = agent->peer ? agent->peer->name : "the peer";
+	bool is_served = agent->maps.peer->request_epoch > agent->handover_epoch;
+
+	if (!agent->handover || !agent->handed_at.ns)
+		return;
+	if (agent->handover_epoch && !is_served) {
+		if (hg_now().ns > agent->handed_at.ns + agent->elect.config.handover_timeout.ns)
+			refuse_handover(agent,
+					"the peer claimed, but has not been heard serving: "
+					"`hagate why` and `hagate-load probe` on both nodes");
+		return;
+	}
+	if (agent->elect.is_maintenance)
+		hg_control_done(agent->handover, "maintenance is on%s%s",
+				agent->peer ? ", the other node is " : "", agent->peer ? peer : "");
+	else
+		hg_control_done(agent->handover, "%s serves now", peer);
+	agent->handover = NULL;
 }
 
 static void act(struct hg_agent *agent, const struct hg_action *action)
@@ -228,6 +251,7 @@ void hg_elector_step(struct hg_agent *agent, struct hg_elect_event *ev)
 		hg_overlap_after_step(agent, ev->now);
 		*ev = (struct hg_elect_event){ .type = HG_EV_TICK };
 	} while (actions.again);
+	confirm_handover(agent);
 	if (agent->elect.epoch_seen != seen)
 		hg_agent_reserve_epochs(agent);
 	hg_vips_on_step(agent);

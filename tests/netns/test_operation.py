@@ -99,6 +99,24 @@ def test_handover_of_a_standby_is_refused(pair):
     assert done.returncode == 1 and "gw1" in done.stderr
 
 
+def test_handover_that_comes_to_nothing(lab, start):
+    """What gw1's XDP answers is lost (veth takes XDP_TX only where the other end has a program
+    too): gw2 claims, and is never told that gw1 let go."""
+    first, second = start(Settings())
+    for segment in SEGMENTS:
+        lab.run(first.gateway.hypervisor, "ip", "link", "set", "dev",
+                first.gateway.port(segment), "xdp", "off")
+    done = first.command("handover", check=False)
+    assert done.returncode == 1 and "not been heard serving" in done.stderr, done.stdout
+    wait_for(first.is_active, 5, "gw1 to serve again")
+    assert not second.is_active()
+    for segment in SEGMENTS:
+        lab.run(first.gateway.hypervisor, "ip", "link", "set", "dev",
+                first.gateway.port(segment), "xdpdrv", "pinned", lab.wire.pin / "wire_from")
+    assert "gw2 serves now" in first.command("handover").stdout
+    assert second.is_active()
+
+
 WRONG = [
     ("timers", "interval: 5ms", "interval: 15ms"),  # above a third of the lease
     ("unknown key", "isolation: continue", "isolatoin: continue"),
