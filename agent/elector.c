@@ -14,6 +14,8 @@
 
 /* A tag that does not verify counts as a sign of another key for so long. */
 #define WRONG_KEY_NS (3ull * 1000 * 1000 * 1000)
+/* A holder not heard for longer, beyond the grace of its agent, may have served on unheard. */
+#define HEARD_WITHIN_NS (3ull * 1000 * 1000 * 1000)
 
 static const char *const why_text[] = {
 #define X(id, name, text) [HG_WHY_##id] = text,
@@ -85,13 +87,28 @@ static void put_word(volatile __u64 *word, uint64_t value)
 	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
 }
 
-static void on_served(struct hg_agent *agent)
+/* Since the last sign of the holder that this node relieves, in ms. -1: there was none to
+ * relieve, since this node itself served after it, or it may have served on unheard. */
+static double outage_ms(const struct hg_agent *agent, uint64_t own_epoch)
 {
-	uint64_t request = agent->maps.peer->request;
-	uint64_t now = hg_now().ns;
+	const volatile struct hg_peer *peer = agent->maps.peer;
+	uint64_t patience = agent->setup->cluster.agent_grace.ns + HEARD_WITHIN_NS;
+	uint64_t now = hg_now().ns, request = peer->request;
 
+	if (!request || now <= request || now - request > patience)
+		return -1;
+	return own_epoch > peer->request_epoch ? -1 : (now - request) / 1e6;
+}
+
+static void serve(struct hg_agent *agent, const struct hg_action *action)
+{
+	volatile struct hg_state *state = agent->maps.state;
+	uint64_t own_epoch = state->served_epoch;
+
+	put_word(&state->served_epoch, state->epoch);
+	put_word(&state->lease_until, action->until.ns);
 	agent->failover.count++;
-	agent->failover.last_ms = request && now > request ? (now - request) / 1e6 : -1;
+	agent->failover.last_ms = outage_ms(agent, own_epoch);
 	agent->failover.last_why = agent->elect.why;
 	clock_gettime(CLOCK_REALTIME, &agent->failover.last_at);
 }
@@ -174,9 +191,7 @@ static void act(struct hg_agent *agent, const struct hg_action *action)
 		put_word(&state->epoch, action->epoch);
 		break;
 	case HG_ACT_SERVE:
-		put_word(&state->served_epoch, state->epoch);
-		put_word(&state->lease_until, action->until.ns);
-		on_served(agent);
+		serve(agent, action);
 		break;
 	case HG_ACT_RENEW:
 		renew_lease(state, action->until);

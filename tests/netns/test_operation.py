@@ -79,6 +79,24 @@ def test_status_of_a_dead_agent(pair):
     assert done.returncode == 3 and done.stderr.strip() and not done.stdout
 
 
+def test_serving_again_alone_is_no_takeover(pair):
+    """gw1 relieved gw2's last term; after its own agent's restart there is nobody to relieve."""
+    first, second = pair
+    first.command("handover")
+    wait_for(second.is_active, 5, "gw2 to serve")
+    second.power_off()
+    wait_for(first.is_active, 5, "gw1 to take over")
+    assert first.status()["failover"]["last_ms"] > 0
+    first.kill()
+    wait_for(lambda: "serving   no" in run(BUILD / "bin" / "hagate-load", "--pin", first.pin,
+                                           "status").stdout, 5, "gw1's lease to end")
+    first.start()
+    wait_for(first.is_active, 5, "gw1 to serve again")
+    failover = first.status()["failover"]
+    assert failover["count"] == 1 and failover["last_ms"] is None
+    assert " took " not in first.command("status").stdout
+
+
 def test_usage_is_exit_2(pair):
     assert pair[0].command("no-such-command", check=False).returncode == 2
 
