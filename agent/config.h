@@ -108,9 +108,9 @@ int hg_config_read_gateway(const char *path, const struct hg_node_config *node,
 			   struct hg_cluster_config *ret, struct hg_ruleset **ret_ruleset,
 			   FILE *out);
 void hg_config_done(struct hg_cluster_config *cluster);
-/* Reads node.yaml and the cluster.yaml it names and keeps nothing. `mode: join` may
- * be without a cluster.yaml. `cluster_path`: instead of the one it names; or NULL.
- * 0 or -EINVAL. */
+/* Reads node.yaml, the key and the cluster.yaml it names and keeps nothing. `mode: join`
+ * may be without a cluster.yaml: then the NICs are looked for instead. `cluster_path`:
+ * instead of the one it names; or NULL. 0 or -EINVAL. */
 int hg_config_check(const char *node_path, const char *cluster_path, FILE *out);
 
 /* Index of a node or port by name, -1 when there is none. */

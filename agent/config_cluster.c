@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/config_file.h"
 #include "agent/config_value.h"
@@ -313,12 +314,23 @@ static void warn_lockout(struct hg_diag *diag, const struct hg_cluster_build *bu
 		hg_diag_warning(diag, filter->at, "%s", text);
 }
 
+/* The file that is not there is most often one that a joining node need not have. */
+static void hint_missing(struct hg_diag *diag, const char *path, const struct hg_node_config *node)
+{
+	if (node && node->mode == HG_MODE_MEMBER && access(path, F_OK) && errno == ENOENT)
+		hg_diag_hint(diag,
+			     "a node that joins a gateway needs `mode: join` in its node.yaml "
+			     "and learns this file; on the first node `hagate init` writes it");
+}
+
 static int read_file(const char *path, const struct hg_node_config *node,
 		     struct hg_cluster_build *build, FILE *out)
 {
 	struct hg_config_file file;
 	int error = hg_config_file_open(&file, path);
 
+	if (error)
+		hint_missing(&file.diag, path, node);
 	file.diag.is_quiet = build->filter.is_quiet;
 	if (!error)
 		read_tree(&file.diag, build, file.yaml.root, node);

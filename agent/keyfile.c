@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -98,7 +99,21 @@ static int read_text(int fd, char text[TEXT_MAX + 1], size_t *ret_length)
 	return 0;
 }
 
-int hg_keyfile_read(const char *path, unsigned char ret[HG_KEYFILE_LEN], struct hg_error *error)
+static int fail_missing(const char *path, bool is_copy, struct hg_error *error)
+{
+	if (is_copy)
+		return fail(error, -ENOENT,
+			    "key file %s does not exist: copy it from the member, there: "
+			    "scp -p FILE root@THIS-MACHINE:%s, FILE being its cluster.key",
+			    path, path);
+	return fail(error, -ENOENT,
+		    "key file %s does not exist: copy it from the peer, or make one with "
+		    "`hagate keygen %s`",
+		    path, path);
+}
+
+static int read_key(const char *path, bool is_copy, unsigned char ret[HG_KEYFILE_LEN],
+		    struct hg_error *error)
 {
 	char text[TEXT_MAX + 1];
 	size_t length = 0;
@@ -106,10 +121,7 @@ int hg_keyfile_read(const char *path, unsigned char ret[HG_KEYFILE_LEN], struct 
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0 && errno == ENOENT)
-		return fail(error, -ENOENT,
-			    "key file %s does not exist: copy it from the peer, or make one with "
-			    "`hagate keygen %s`",
-			    path, path);
+		return fail_missing(path, is_copy, error);
 	if (fd < 0)
 		return fail(error, -errno, "key file %s: %s", path, strerror(errno));
 	result = check_file(path, fd, error);
@@ -120,12 +132,24 @@ int hg_keyfile_read(const char *path, unsigned char ret[HG_KEYFILE_LEN], struct 
 	}
 	if (!result && !decode(text, length, ret))
 		result = fail(error, -EINVAL,
-			      "key file %s does not hold %d hex digits and nothing else: make one "
-			      "with `hagate keygen`",
-			      path, DIGITS);
+			      "key file %s does not hold %d hex digits and nothing else: %s", path,
+			      DIGITS,
+			      is_copy ? "copy it from the member again"
+				      : "make one with `hagate keygen`");
 	sodium_memzero(text, sizeof(text));
 	close(fd);
 	return result;
+}
+
+int hg_keyfile_read(const char *path, unsigned char ret[HG_KEYFILE_LEN], struct hg_error *error)
+{
+	return read_key(path, false, ret, error);
+}
+
+int hg_keyfile_read_copy(const char *path, unsigned char ret[HG_KEYFILE_LEN],
+			 struct hg_error *error)
+{
+	return read_key(path, true, ret, error);
 }
 
 void hg_keyfile_wipe(unsigned char key[HG_KEYFILE_LEN])

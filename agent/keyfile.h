@@ -17,6 +17,10 @@
  * open it, or the owner is neither root nor this user. -EINVAL: not a key. The
  * reason and the remedy are in `error`; `ret` is untouched then. */
 int hg_keyfile_read(const char *path, unsigned char ret[HG_KEYFILE_LEN], struct hg_error *error);
+/* The same on a node that joins: a key made there would be another one, so the remedy is
+ * the member's file only. */
+int hg_keyfile_read_copy(const char *path, unsigned char ret[HG_KEYFILE_LEN],
+			 struct hg_error *error);
 void hg_keyfile_wipe(unsigned char key[HG_KEYFILE_LEN]);
 
 #endif

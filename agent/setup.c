@@ -135,7 +135,9 @@ static int read_files(const char *node_path, struct hg_setup *setup,
 			      : read_cluster(setup, ret_ruleset, out);
 	if (err)
 		return err;
-	err = hg_keyfile_read(setup->node.key, setup->key, &error);
+	err = setup->node.mode == HG_MODE_JOIN
+		      ? hg_keyfile_read_copy(setup->node.key, setup->key, &error)
+		      : hg_keyfile_read(setup->node.key, setup->key, &error);
 	if (err)
 		fprintf(out, "%s\n", error.text);
 	return err;

@@ -42,7 +42,10 @@ int hg_sync_node_read(const char *node_path, struct hg_sync_node *ret, FILE *out
 	err = hg_config_read_node(node_path, &ret->config, out);
 	if (err)
 		return err;
-	if (hg_keyfile_read(ret->config.key, ret->key, &error)) {
+	err = ret->config.mode == HG_MODE_JOIN
+		      ? hg_keyfile_read_copy(ret->config.key, ret->key, &error)
+		      : hg_keyfile_read(ret->config.key, ret->key, &error);
+	if (err) {
 		fprintf(out, "%s\n", error.text);
 		return -EINVAL;
 	}

@@ -332,12 +332,7 @@ static void test_check(void **state)
 		 fixture.key, fixture.dir);
 	config_write_text(text);
 	assert_int_equal(hg_config_check(fixture.path, NULL, null), -EINVAL);
-	/* a node that joins has no cluster.yaml yet */
-	strcpy(strstr(text, "member"), "join  ");
-	text[strlen(text)] = '\n';
-	config_write_text(text);
-	assert_int_equal(hg_config_check(fixture.path, NULL, null), 0);
-	/* with one it is checked */
+	/* with `mode: join` it is checked if it is there */
 	cluster = realpath(CONFIG_DATA "cluster.yaml", NULL);
 	assert_non_null(cluster);
 	snprintf(text, sizeof(text),

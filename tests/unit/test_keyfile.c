@@ -135,6 +135,15 @@ static void test_files(void **state)
 	unlink(path);
 	assert_int_equal(read_key(), -ENOENT);
 	assert_non_null(strstr(error.text, "hagate keygen"));
+	assert_int_equal(hg_keyfile_read_copy(path, key, &error), -ENOENT);
+	assert_non_null(strstr(error.text, "from the member, there: scp -p"));
+	assert_null(strstr(error.text, "keygen"));
+	write_key("no key", 0600);
+	assert_int_equal(hg_keyfile_read_copy(path, key, &error), -EINVAL);
+	assert_null(strstr(error.text, "keygen"));
+	write_key(HEX, 0600);
+	assert_int_equal(hg_keyfile_read_copy(path, key, &error), 0);
+	unlink(path);
 
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(read_key(), -EINVAL);

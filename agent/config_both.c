@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * `hagated --check`: both files and the key, on the machine they are for. Of a node that
+ * joins, what it can know: its node.yaml, its key, and whether the NICs are there.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/config.h"
+#include "agent/filter/ruleset.h"
+#include "agent/keyfile.h"
+
+static int check_key(const struct hg_node_config *node, FILE *out)
+{
+	unsigned char key[HG_KEYFILE_LEN];
+	struct hg_error text = { "" };
+	int err = node->mode == HG_MODE_JOIN ? hg_keyfile_read_copy(node->key, key, &text)
+					     : hg_keyfile_read(node->key, key, &text);
+
+	if (err)
+		fprintf(out, "%s\n", text.text);
+	else
+		hg_keyfile_wipe(key);
+	return err ? -EINVAL : 0;
+}
+
+static int check_nics(const char *node_path, const struct hg_node_config *node, FILE *out)
+{
+	struct hg_nic nic[HG_SLOTS_MAX] = { 0 };
+	int err = 0;
+
+	for (unsigned int slot = 0; slot < node->port_count; slot++) {
+		const struct hg_node_port *port = &node->port[slot];
+		struct hg_error text = { "" };
+
+		if (hg_nic_find(&port->nic, &nic[slot], &text)) {
+			fprintf(out, "%s: error: port %s: %s\n", node_path, port->name, text.text);
+			err = -EINVAL;
+			continue;
+		}
+		for (unsigned int i = 0; i < slot; i++) {
+			if (nic[i].ifindex != nic[slot].ifindex)
+				continue;
+			fprintf(out, "%s: error: port %s: %s is the NIC of port %s already\n",
+				node_path, port->name, nic[slot].ifname, node->port[i].name);
+			err = -EINVAL;
+		}
+	}
+	return err;
+}
+
+/* Before it has joined there is no cluster.yaml to check. */
+static int check_joining(const char *node_path, const struct hg_node_config *node, FILE *out)
+{
+	int err = check_key(node, out);
+
+	if (check_nics(node_path, node, out))
+		err = -EINVAL;
+	if (!err)
+		fprintf(out,
+			"%s: right, as far as this node knows: it joins (mode: join), and %s comes "
+			"from a member. Next: systemctl enable --now hagated hagate-sync; "
+			"hagate status\n",
+			node_path, node->cluster);
+	return err;
+}
+
+int hg_config_check(const char *node_path, const char *cluster_path, FILE *out)
+{
+	struct hg_node_config *node = malloc(sizeof(*node));
+	struct hg_cluster_config cluster;
+	struct hg_ruleset *ruleset;
+	int error = -EINVAL, key_error;
+
+	if (!node) {
+		fprintf(out, "%s:1:1: error: out of memory\n", node_path);
+		return -EINVAL;
+	}
+	if (hg_config_read_node(node_path, node, out))
+		goto out;
+	if (!cluster_path && node->mode == HG_MODE_JOIN && access(node->cluster, F_OK) &&
+	    errno == ENOENT) {
+		error = check_joining(node_path, node, out);
+		goto out;
+	}
+	key_error = check_key(node, out);
+	error = hg_config_read_gateway(cluster_path ? cluster_path : node->cluster, node, &cluster,
+				       &ruleset, out);
+	if (!error) {
+		hg_config_done(&cluster);
+		hg_ruleset_free(ruleset);
+		error = key_error;
+	}
+out:
+	free(node);
+	return error;
+}
