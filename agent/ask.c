@@ -244,24 +244,6 @@ static void close_socket(struct hg_ask *ask)
 	close(ask->fd);
 }
 
-static socklen_t to_sockaddr(const struct hg_ask *ask, struct sockaddr_storage *ret)
-{
-	struct sockaddr_in *in4 = (struct sockaddr_in *)ret;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
-
-	memset(ret, 0, sizeof(*ret));
-	if (ask->address.family == 4) {
-		in4->sin_family = AF_INET;
-		in4->sin_port = htobe16(ask->port);
-		memcpy(&in4->sin_addr, ask->address.addr, 4);
-		return sizeof(*in4);
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htobe16(ask->port);
-	memcpy(&in6->sin6_addr, ask->address.addr, 16);
-	return sizeof(*in6);
-}
-
 /* Connected, so that the kernel lets answers of the witness alone in. A route that comes
  * or changes later is taken by opening anew. */
 static void open_socket(struct hg_agent *agent)
@@ -269,7 +251,7 @@ static void open_socket(struct hg_agent *agent)
 	struct hg_ask *ask = &agent->ask;
 	bool is_v4 = ask->address.family == 4;
 	struct sockaddr_storage address;
-	socklen_t length = to_sockaddr(ask, &address);
+	socklen_t length = hg_ip_sockaddr(&ask->address, ask->port, &address);
 	int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int tos = ASK_TOS, err;
 

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "agent/core/elect.h"
 #include "hagate/abi.h"
@@ -93,6 +94,9 @@ struct hg_cluster_config {
 	uint16_t witness_port;
 	uint8_t hash[16]; /* of the meaning: equal on nodes with equal files */
 };
+
+/* For UDP and TCP; returns the length. */
+socklen_t hg_ip_sockaddr(const struct hg_ip *ip, uint16_t port, struct sockaddr_storage *ret);
 
 /* Diagnostics go to `out` as FILE:LINE:COLUMN: error: TEXT, the line, a caret.
  * Returns 0, or -EINVAL when an error was reported (also for unreadable files). */

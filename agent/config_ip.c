@@ -19,6 +19,24 @@ int hg_ip_compare(const struct hg_ip *a, const struct hg_ip *b)
 	return (order > 0) - (order < 0);
 }
 
+socklen_t hg_ip_sockaddr(const struct hg_ip *ip, uint16_t port, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in *in4 = (struct sockaddr_in *)ret;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
+
+	memset(ret, 0, sizeof(*ret));
+	if (ip->family == 4) {
+		in4->sin_family = AF_INET;
+		in4->sin_port = htons(port);
+		memcpy(&in4->sin_addr, ip->addr, 4);
+		return sizeof(*in4);
+	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	memcpy(&in6->sin6_addr, ip->addr, 16);
+	return sizeof(*in6);
+}
+
 const char *hg_ip_text(const struct hg_ip *ip, char buffer[HG_IP_TEXT])
 {
 	if (!inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, ip->addr, buffer, HG_IP_TEXT))

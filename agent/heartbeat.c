@@ -22,24 +22,6 @@ void hg_heartbeat_init(struct hg_heartbeat *heartbeat)
 	heartbeat->fd = -1;
 }
 
-static socklen_t to_sockaddr(const struct hg_ip *ip, uint16_t port, struct sockaddr_storage *ret)
-{
-	struct sockaddr_in *in4 = (struct sockaddr_in *)ret;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
-
-	memset(ret, 0, sizeof(*ret));
-	if (ip->family == 4) {
-		in4->sin_family = AF_INET;
-		in4->sin_port = htobe16(port);
-		memcpy(&in4->sin_addr, ip->addr, 4);
-		return sizeof(*in4);
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htobe16(port);
-	memcpy(&in6->sin6_addr, ip->addr, 16);
-	return sizeof(*in6);
-}
-
 static int set_options(int fd, const struct hg_heartbeat_options *options)
 {
 	int ttl = HG_WIRE_TTL, tos = HEARTBEAT_TOS, one = 1, smallest = 1;
@@ -72,20 +54,20 @@ int hg_heartbeat_open(struct hg_heartbeat *heartbeat, const struct hg_heartbeat_
 	err = set_options(fd, options);
 	if (err)
 		goto out;
-	length = to_sockaddr(options->self, options->udp_port, &address);
+	length = hg_ip_sockaddr(options->self, options->udp_port, &address);
 	if (bind(fd, (struct sockaddr *)&address, length)) {
 		err = -errno;
 		goto out;
 	}
-	length = to_sockaddr(options->peer, options->udp_port, &address);
+	length = hg_ip_sockaddr(options->peer, options->udp_port, &address);
 	if (connect(fd, (struct sockaddr *)&address, length)) {
 		err = -errno;
 		goto out;
 	}
 	hg_heartbeat_close(heartbeat);
-	heartbeat->everybody_len = to_sockaddr(options->self->family == 4 ? &everybody4
-									  : &everybody6,
-					       options->udp_port, &heartbeat->everybody);
+	heartbeat->everybody_len = hg_ip_sockaddr(options->self->family == 4 ? &everybody4
+									     : &everybody6,
+						  options->udp_port, &heartbeat->everybody);
 	heartbeat->fd = fd;
 	heartbeat->port_id = hg_port_id(options->port);
 	return 0;

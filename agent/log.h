@@ -11,6 +11,10 @@
 
 enum hg_log_level { HG_LOG_ERROR = 3, HG_LOG_WARNING = 4, HG_LOG_NOTICE = 5, HG_LOG_INFO = 6 };
 
+/* Opens standard descriptors that are not open on /dev/null, before anything else is opened:
+ * a socket would get their number, and what is logged would be sent over it. */
+void hg_log_open_stdio(void);
+
 /* Call once before the first line; reads JOURNAL_STREAM. */
 void hg_log_init(void);
 void hg_log(enum hg_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hagated: arguments. Everything else is agent.c. */
 #include <argp.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,19 +64,6 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	}
 }
 
-/* Started without stdin, stdout or stderr, a socket would get their number, and what is
- * logged would be sent over it. */
-static void open_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -88,7 +74,7 @@ int main(int argc, char **argv)
 	};
 	struct arguments arguments = { 0 };
 
-	open_standard_descriptors();
+	hg_log_open_stdio();
 	argp_err_exit_status = HG_EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
 		return HG_EXIT_USAGE;

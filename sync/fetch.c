@@ -11,24 +11,6 @@
 
 /* --- connection ------------------------------------------------------------------------ */
 
-static socklen_t to_sockaddr(const struct hg_ip *ip, uint16_t port, struct sockaddr_storage *ret)
-{
-	struct sockaddr_in *in4 = (struct sockaddr_in *)ret;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
-
-	memset(ret, 0, sizeof(*ret));
-	if (ip->family == 4) {
-		in4->sin_family = AF_INET;
-		in4->sin_port = htons(port);
-		memcpy(&in4->sin_addr, ip->addr, 4);
-		return sizeof(*in4);
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(port);
-	memcpy(&in6->sin6_addr, ip->addr, 16);
-	return sizeof(*in6);
-}
-
 static int connect_within(int fd, const struct sockaddr_storage *address, socklen_t length)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
@@ -58,10 +40,10 @@ static int try_port(const struct hg_ip *own, unsigned int port, const struct hg_
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (own) {
-		length = to_sockaddr(own, HG_SYNC_PORT + port, &address);
+		length = hg_ip_sockaddr(own, HG_SYNC_PORT + port, &address);
 		err = bind(fd, (struct sockaddr *)&address, length) ? -errno : 0;
 	}
-	length = to_sockaddr(other, HG_SYNC_PORT, &address);
+	length = hg_ip_sockaddr(other, HG_SYNC_PORT, &address);
 	if (!err)
 		err = connect_within(fd, &address, length);
 	if (!err)

@@ -4,7 +4,6 @@
 
 #include <argp.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "agent/log.h"
 #include "hagate/control.h"
 #include "sync/node.h"
 
@@ -47,17 +47,6 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	}
 }
 
-static void open_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
-}
-
 void hg_program_start(int argc, char **argv, const char *name, const char *doc, bool has_init,
 		      struct hg_program *ret)
 {
@@ -66,7 +55,7 @@ void hg_program_start(int argc, char **argv, const char *name, const char *doc, 
 			     .doc = doc };
 	static char version[64];
 
-	open_standard_descriptors();
+	hg_log_open_stdio();
 	snprintf(version, sizeof(version), "%s " HG_VERSION, name);
 	argp_program_version = version;
 	argp_err_exit_status = HG_EXIT_USAGE;

@@ -2,7 +2,6 @@
 /* hagate-witness: arguments. Everything else is run.c. */
 #include <argp.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -86,19 +85,6 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	}
 }
 
-/* Started without stdin, stdout or stderr, a socket would get their number, and what is
- * logged would be sent over it. */
-static void open_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -115,7 +101,7 @@ int main(int argc, char **argv)
 		.lease_ms = HG_RUN_LEASE_MS,
 	};
 
-	open_standard_descriptors();
+	hg_log_open_stdio();
 	signal(SIGPIPE, SIG_IGN); /* whoever read the log may be gone */
 	argp_err_exit_status = HG_EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &run))

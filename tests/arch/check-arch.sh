@@ -39,8 +39,9 @@ native='bpf/(siphash|lease)\.h'
 
 # What makes keys of the key file: pure, and `hagate discover` runs where no agent does.
 keys='agent/(keys|keyfile)\.h'
-# What of agent/ hagate-sync shares: the readers of the files, keys, the identity.
-readers='agent/(config|identity|keyfile|keys)\.h'
+# What of agent/ hagate-sync shares: the readers of the files, keys, the identity, the log's
+# descriptors.
+readers='agent/(config|identity|keyfile|keys|log)\.h'
 
 # The floor of a folder; those below agent/ belong to it, but for the core.
 floor_of() {
