@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hagate/abi.h"
+#include "remains.h"
 #include "text.h"
 
 #define ANSWER_MAX (32 * 1024 * 1024) /* ten thousand rules, as many addresses */
@@ -39,16 +39,6 @@ static int tell_no_sync(const struct hg_tool *tool, int err)
 	return HG_EXIT_UNREACHABLE;
 }
 
-static void tell_data_path(void)
-{
-	if (access(HG_PIN_DIR, F_OK) < 0)
-		return;
-	fputs("  The data path of this node is still loaded. It serves on for a short grace\n"
-	      "  only (2 s by default), then the peer takes over. `systemctl restart hagated`\n"
-	      "  takes it up again, `hagate-load status` shows it.\n",
-	      stderr);
-}
-
 static int tell_unreachable(const struct hg_tool *tool, int err)
 {
 	if (tool->socket)
@@ -68,14 +58,14 @@ static int tell_unreachable(const struct hg_tool *tool, int err)
 		      "  Is this its run directory?      paths.run in node.yaml; hagate --run DIR\n"
 		      "  To start it:                    systemctl restart hagated\n",
 		      stderr);
-		tell_data_path();
+		hg_remains_tell();
 		break;
 	case ECONNREFUSED:
 		fputs("  Its socket is there but nobody listens: hagated has died.\n"
 		      "  Why it died:                    journalctl -u hagated -n 50\n"
 		      "  To start it:                    systemctl restart hagated\n",
 		      stderr);
-		tell_data_path();
+		hg_remains_tell();
 		break;
 	default:
 		break;

@@ -72,11 +72,30 @@ def test_text_keeps_to_the_terminal(pair):
     assert max(map(len, lines)) <= 60
 
 
-def test_status_of_a_dead_agent(pair):
-    first, _ = pair
-    first.kill()
-    done = first.command("status", check=False)
-    assert done.returncode == 3 and done.stderr.strip() and not done.stdout
+def status_with_its_pins(agent):
+    """`hagate status` where the pins stand at their usual place, as on a machine of its own."""
+    script = ('mount --bind "$1" /mnt && mount -t tmpfs none /sys/fs/bpf && '
+              'mkdir /sys/fs/bpf/hagate && mount --bind /mnt /sys/fs/bpf/hagate && '
+              'exec "$2" --run "$3" status')
+    return run(*in_ns(agent.lab.ns(agent.name), "unshare", "--mount", "--propagation", "private",
+                      "sh", "-c", script, "sh", agent.pin, BUILD / "bin" / "hagate",
+                      agent.run_dir), check=False)
+
+
+def test_status_of_a_dead_agent(start):
+    """It says what is so: on the standby, on the node that serves, and after its grace."""
+    first, second = start(Settings(interval="20ms", lease="200ms",
+                                   timers={"agent_grace": "4s"}))
+    for agent, said in ((second, "does not serve"), (first, "This node SERVES without")):
+        agent.kill()
+        done = status_with_its_pins(agent)
+        assert done.returncode == 3 and not done.stdout
+        assert said in done.stderr and "systemctl restart hagated" in done.stderr, done.stderr
+        if agent is second:
+            agent.start()
+            wait_for(second.is_ready, 10, "gw2 to be back")
+    wait_for(lambda: "does not serve" in status_with_its_pins(first).stderr, 10,
+             "the grace to be over")
 
 
 def test_serving_again_alone_is_no_takeover(pair):
