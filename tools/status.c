@@ -20,6 +20,7 @@ struct view {
 	const json_t *status;
 	const json_t *peer; /* NULL: none */
 	const char *node, *peer_node, *role;
+	bool is_blank; /* no configuration yet */
 	bool is_serving; /* from this node's data path */
 	bool is_peer_serving; /* as its last word says */
 	int lines; /* printed so far */
@@ -57,7 +58,7 @@ static const char *role_phrase(const char *role)
 		const char *role, *phrase;
 	} phrases[] = {
 		{ "off", "switched off (mode: off)" },
-		{ "blank", "blank (mode: join)" },
+		{ "blank", "without configuration yet (mode: join)" },
 		{ "learner", "learning from its peer" },
 		{ "listen", "listening before it claims" },
 		{ "draining", "draining after a handover" },
@@ -73,9 +74,12 @@ static const char *role_phrase(const char *role)
 
 static void put_headline(struct view *view)
 {
-	const char *cluster = hg_text_string(view->status, "cluster", "the gateway");
+	const char *cluster = hg_text_string(view->status, "cluster", "");
 	enum hg_text_color color = HG_TEXT_GREEN;
 	char line[1024] = "";
+
+	if (!*cluster)
+		cluster = "the gateway";
 
 	if (view->is_serving && view->is_peer_serving) {
 		color = HG_TEXT_RED;
@@ -126,6 +130,14 @@ static void put_peer(struct view *view)
 	char line[1024] = "peer   ";
 	const char *why;
 
+	if (view->is_blank) {
+		put(view, HG_TEXT_YELLOW, 2,
+		    strcmp(view->role, "learner") == 0
+			    ? "peer   not known yet: this node is learning its configuration"
+			    : "peer   not known yet: this node looks for a member to learn its "
+			      "configuration from");
+		return;
+	}
 	if (!view->peer) {
 		if (json_is_null(json_object_get(view->status, "peer")))
 			put(view, HG_TEXT_YELLOW, 1,
@@ -279,7 +291,7 @@ static void put_vips(struct view *view)
 	char line[HG_TOOL_WIDTH + 128] = "VIPs   ";
 	size_t i;
 
-	if (!json_is_array(vips))
+	if (!json_is_array(vips) || view->is_blank)
 		return;
 	for (i = 0; i < count; i++) {
 		const json_t *vip = json_array_get(vips, i);
@@ -298,16 +310,31 @@ static void put_vips(struct view *view)
 	put(view, count ? HG_TEXT_PLAIN : HG_TEXT_YELLOW, 1, line);
 }
 
-/* Nothing where no history is kept. */
+/* What to do where hagate-sync has no part; NULL: nothing, or it says so itself. */
+static const char *sync_remedy(const struct view *view, const char *state)
+{
+	if (strcmp(state, "not-running") == 0)
+		return "systemctl enable --now hagate-sync";
+	if (strcmp(state, "off") != 0)
+		return NULL;
+	if (view->is_serving)
+		return "this node keeps no history. Where the peer keeps none either: hagate-sync "
+		       "--init, then systemctl enable --now hagate-sync";
+	return "this node keeps no history. To take part set mode: join in node.yaml, then "
+	       "systemctl restart hagated; systemctl enable --now hagate-sync. The peer must "
+	       "keep one: its `hagate status`";
+}
+
 static void put_sync(struct view *view)
 {
 	const json_t *sync = json_object_get(view->status, "sync");
-	const char *state = hg_text_string(sync, "state", "off");
-	const char *text = hg_text_string(sync, "text", "");
+	const char *state = hg_text_string(sync, "state", "");
+	const char *remedy = sync_remedy(view, state);
+	const char *text = remedy ? remedy : hg_text_string(sync, "text", "");
 	bool is_good = strcmp(state, "in-sync") == 0 || strcmp(state, "alone") == 0;
 	char line[512];
 
-	if (strcmp(state, "off") == 0)
+	if (!*state)
 		return;
 	snprintf(line, sizeof(line), "config %s", state);
 	if (json_is_integer(json_object_get(sync, "generation")))
@@ -315,7 +342,7 @@ static void put_sync(struct view *view)
 			    hg_text_number(sync, "generation", 0));
 	if (*text)
 		hg_text_add(line, sizeof(line), ": %s", text);
-	put(view, is_good ? HG_TEXT_PLAIN : HG_TEXT_YELLOW, 2, line);
+	put(view, is_good ? HG_TEXT_PLAIN : HG_TEXT_YELLOW, 3, line);
 }
 
 /* Already said in the line of the peer. */
@@ -390,6 +417,7 @@ static void print_text(const struct hg_tool *tool, const json_t *status)
 		.is_peer_serving = is_serving_role(peer),
 	};
 
+	view.is_blank = !strcmp(view.role, "blank") || !strcmp(view.role, "learner");
 	put_headline(&view);
 	put_peer(&view);
 	put_lease(&view);
@@ -400,7 +428,10 @@ static void print_text(const struct hg_tool *tool, const json_t *status)
 	put_vips(&view);
 	put_sync(&view);
 	put_blank(&view);
-	view.lines += hg_ports_print(tool, ports, false, PORT_ROWS);
+	if (view.is_blank)
+		put(&view, HG_TEXT_PLAIN, 1, "ports  none in use before this node has joined");
+	else
+		view.lines += hg_ports_print(tool, ports, false, PORT_ROWS);
 	put_troubles(&view);
 	put_load(&view);
 }

@@ -325,6 +325,58 @@ static void test_witness(void **state)
 	      "third  witness 10.9.0.9, RTT 0.18 ms, last asked 12 ms ago: granted\n", "");
 }
 
+/* Where configuration is not carried over, the screen says what to type. */
+static void test_sync(void **state)
+{
+	static const struct {
+		const char *is_serving, *sync_state, *expected;
+	} cases[] = {
+		{ "false", "off",
+		  "config off: this node keeps no history. To take part set mode: join" },
+		{ "true", "off",
+		  "config off: this node keeps no history. Where the peer keeps none" },
+		{ "true", "not-running", "not-running: systemctl enable --now hagate-sync\n" },
+		{ "true", "in-sync", "config in-sync: a text\n" },
+	};
+	struct result result;
+	char status[512];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(status, sizeof(status),
+			 "{\"node\":\"gw1\",\"role\":\"standby\",\"serving\":%s,\"sync\":{"
+			 "\"state\":\"%s\",\"text\":\"a text\"}}",
+			 cases[i].is_serving, cases[i].sync_state);
+		result = status_of(*state, status);
+		check_screen(result.out);
+		assert_null(strstr(result.out, "...")); /* the steps are whole */
+		check(result, HG_EXIT_OK, cases[i].expected, "");
+	}
+}
+
+/* A node that knows nothing yet has no peer, no cluster and no ports; that is no fault. */
+static void test_blank(void **state)
+{
+	static const char status[] =
+		"{\"node\":\"gw2\",\"cluster\":\"\",\"role\":\"%s\",\"serving\":false,"
+		"\"peer\":null,\"ports\":[],\"vips\":[],\"sync\":{\"state\":\"blank\",\"text\":"
+		"\"no member is heard\"}}";
+	char text[sizeof(status) + 16];
+	struct result result;
+
+	snprintf(text, sizeof(text), status, "blank");
+	result = status_of(*state, text);
+	check_screen(result.out);
+	assert_non_null(strstr(result.out, "gw2 (this node) DOES NOT SERVE the gateway - it is "
+					   "without configuration yet"));
+	assert_non_null(strstr(result.out, "looks for a member to learn"));
+	assert_non_null(strstr(result.out, "config blank: no member is heard\n"));
+	assert_null(strstr(result.out, "alone in cluster.yaml"));
+	assert_null(strstr(result.out, "VIPs"));
+	check(result, HG_EXIT_OK, "none in use before", "");
+	snprintf(text, sizeof(text), status, "learner");
+	check(status_of(*state, text), HG_EXIT_OK, "this node is learning its configuration", "");
+}
+
 /* Sixteen ports, thousands of addresses, more faults than fit: still one screen. */
 static void test_crowded_status(void **state)
 {
@@ -355,6 +407,7 @@ static void test_crowded_status(void **state)
 				      json_pack("{s:o,s:s}", "address",
 						json_sprintf("10.%d.%d.1/24", i / 256, i % 256),
 						"port", "port-of-15-octs"));
+	json_object_set_new(status, "sync", json_pack("{s:s}", "state", "off"));
 	json_object_set_new(status, "witness",
 			    json_pack("{s:s,s:b}", "address",
 				      "2001:db8:1234:5678:9abc:def0:1234:5678", "reachable", 0));
@@ -485,6 +538,7 @@ int main(void)
 		cmocka_unit_test(test_usage),	   CONTROL_TEST(test_unreachable),
 		CONTROL_TEST(test_stuck),	   CONTROL_TEST(test_orders),
 		CONTROL_TEST(test_refusals),	   CONTROL_TEST(test_headlines),
+		CONTROL_TEST(test_sync),	   CONTROL_TEST(test_blank),
 		CONTROL_TEST(test_load),	   CONTROL_TEST(test_status_json),
 		CONTROL_TEST(test_odd_status),	   CONTROL_TEST(test_witness),
 		CONTROL_TEST(test_crowded_status), CONTROL_TEST(test_ports),
