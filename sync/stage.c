@@ -48,7 +48,8 @@ static int find_owner(struct stage *stage, const struct hg_file *file)
 		if (!user && file->owner[0] != '#')
 			return hg_sync_fail(stage->error, -ENOENT,
 					    "%s belongs to user '%s', who does not exist on this "
-					    "node: install the package that makes him",
+					    "node: install the package that makes this user "
+					    "first, or correct 'owner' in replicate",
 					    file->path, file->owner);
 		stage->uid = user ? user->pw_uid : (uid_t)strtoul(file->owner + 1, NULL, 10);
 		memcpy(stage->owner, file->owner, sizeof(stage->owner));
@@ -58,7 +59,8 @@ static int find_owner(struct stage *stage, const struct hg_file *file)
 		if (!group && file->group[0] != '#')
 			return hg_sync_fail(stage->error, -ENOENT,
 					    "%s belongs to group '%s', which does not exist on "
-					    "this node: install the package that makes it",
+					    "this node: install the package that makes this group "
+					    "first, or correct 'owner' in replicate",
 					    file->path, file->group);
 		stage->gid = group ? group->gr_gid : (gid_t)strtoul(file->group + 1, NULL, 10);
 		memcpy(stage->group, file->group, sizeof(stage->group));
@@ -215,10 +217,6 @@ static int write_files(struct stage *stage, const struct hg_file_set *set)
 		if (!hg_path_is_within(set->file[i].path, stage->path))
 			continue;
 		r = write_one(stage, &set->file[i]);
-		if (r)
-			return hg_sync_fail(stage->error, r, "%s",
-					    stage->error->text[0] ? stage->error->text
-								  : strerror(-r));
 	}
 	for (i = set->file_count; i-- > 0 && !r;)
 		if (set->file[i].kind == HG_FILE_DIRECTORY &&

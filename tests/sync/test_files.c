@@ -145,6 +145,43 @@ static void test_missing_here(void **state)
 	assert_int_equal(shell(1, "test ! -e cluster.yaml && test ! -e etc"), 0);
 }
 
+static int op_commit_owned(struct rig_node *node, void *arg)
+{
+	char *const *owner = arg;
+
+	for (unsigned int i = 0; i < node->entry_count; i++) {
+		snprintf(node->entry[i].owner, sizeof(node->entry[i].owner), "%s", owner[0]);
+		snprintf(node->entry[i].group, sizeof(node->entry[i].group), "%s", owner[1]);
+	}
+	return rig_op_commit_apply(node, "x");
+}
+
+/* Who owns the files is not known: where they were made, or where they are learnt. */
+static void test_owner_missing(void **state)
+{
+	char *user[] = { "hg-nobody", "root" }, *group[] = { "root", "hg-nogroup" };
+	struct hg_head head;
+
+	(void)state;
+	assert_int_equal(rig_run(&rig, 0, op_commit_owned, user, NULL), -ENOENT);
+	assert_non_null(strstr(rig_result->text, "belongs to user 'hg-nobody'"));
+	assert_non_null(strstr(rig_result->text, "/etc/app"));
+	assert_non_null(strstr(rig_result->text, "install the package"));
+	assert_int_equal(rig_run(&rig, 0, op_commit_owned, group, NULL), -ENOENT);
+	assert_non_null(strstr(rig_result->text, "belongs to group 'hg-nogroup'"));
+	/* In the mount namespace of the first node alone. */
+	assert_int_equal(shell(0,
+			       "(cat /etc/passwd; echo hg-nobody:x:64999:0::/:/bin/false) > p && "
+			       "mount --bind p /etc/passwd"),
+			 0);
+	rig_must(&rig, 0, op_commit_owned, user);
+	head = rig_result->head;
+	rig_fetch(&rig, 0, 1);
+	assert_int_equal(rig_run(&rig, 1, rig_op_cycle, &head.oid, NULL), -ENOENT);
+	assert_non_null(strstr(rig_result->text, "belongs to user 'hg-nobody'"));
+	assert_non_null(strstr(rig_result->text, "install the package"));
+}
+
 static void test_lists(void **state)
 {
 	static const char *const bad[] = { "etc/x",	"/etc",	     "/",	  "/etc/",
@@ -313,13 +350,10 @@ static void test_plain_git(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_carried),
-		TEST(test_refused),
-		TEST(test_missing_here),
-		cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_manifest_noise),
-		TEST(test_many_generations),
-		TEST(test_plain_git),
+		TEST(test_carried),	      TEST(test_refused),
+		TEST(test_missing_here),      TEST(test_owner_missing),
+		cmocka_unit_test(test_lists), cmocka_unit_test(test_manifest_noise),
+		TEST(test_many_generations),  TEST(test_plain_git),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
