@@ -208,7 +208,6 @@ static void make_cluster(struct plan *plan)
 		return;
 	snprintf(node, sizeof(node), "%s/node.yaml", plan->dir);
 	hg_find_program("hagate-sync", program);
-	fputs("cluster ", stdout);
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {

@@ -126,10 +126,23 @@ static void test_init(void **state)
 	      program);
 }
 
+/* /etc/hagate is where a cluster is made, too. Over an /etc and a /var/lib of its own. */
+static void test_cluster(void **state)
+{
+	(void)state;
+	shell("unshare --mount --propagation private sh -ec 'mount -t tmpfs none /var/lib; "
+	      "mkdir /var/lib/up /var/lib/work; mount -t overlay none -o "
+	      "lowerdir=/etc,upperdir=/var/lib/up,workdir=/var/lib/work /etc; rm -rf /etc/hagate; "
+	      "%s init >/var/lib/out; grep -Eqx \"cluster [0-9a-f-]{36}, generation 1\" "
+	      "/var/lib/out; test -s /var/lib/hagate/identity'",
+	      program);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_init),
+		cmocka_unit_test(test_cluster),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
