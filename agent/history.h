@@ -29,7 +29,7 @@ struct hg_history_event {
 	enum hg_elect_state from, to; /* TRANSITION */
 	enum hg_why why; /* TRANSITION */
 	uint64_t epoch;
-	char text[192];
+	char text[448]; /* whole sentences with what to type */
 };
 
 struct hg_history {

@@ -106,18 +106,35 @@ static bool is_silent(const struct hg_sync *sync)
 	return !sync->reported_at || hg_now().ns > sync->reported_at + SILENT_NS;
 }
 
+/* The remedy is for the node that does not go on serving; its paths are taken for those of
+ * this one. */
+static void describe_foreign(const struct hg_agent *agent, char *ret, size_t size)
+{
+	const struct hg_sync *sync = &agent->sync;
+	uint64_t own = sync->identity.generation, peer = sync->peer_generation;
+	bool is_self = own != peer ? own < peer : is_yielding(agent);
+	char own_uuid[HG_UUID_TEXT], peer_uuid[HG_UUID_TEXT];
+
+	snprintf(ret, size,
+		 "%s belongs to another cluster (%.8s, this node: %.8s): neither takes anything "
+		 "from the other; on the one that is to join (%s%s): systemctl stop hagated "
+		 "hagate-sync; rm %.200s/" HG_IDENTITY_FILE
+		 "; 'mode: join' in %.120s; systemctl start "
+		 "hagated hagate-sync",
+		 agent->peer->name, hg_identity_uuid_text(sync->peer_cluster, peer_uuid),
+		 hg_identity_uuid_text(sync->identity.cluster, own_uuid),
+		 is_self ? agent->setup->node.node : agent->peer->name,
+		 own != peer ? " has the shorter history" : "", agent->setup->node.state,
+		 agent->node_path);
+}
+
 static void describe(const struct hg_agent *agent, char *ret, size_t size)
 {
 	const struct hg_sync *sync = &agent->sync;
-	char own[HG_UUID_TEXT], other[HG_UUID_TEXT];
 
 	*ret = '\0';
 	if (is_foreign(agent))
-		snprintf(ret, size,
-			 "%s belongs to another cluster (%s, this node: %s): nothing is taken from "
-			 "it; on the node that is to join set mode: join and remove its %s",
-			 agent->peer->name, hg_identity_uuid_text(sync->peer_cluster, other),
-			 hg_identity_uuid_text(sync->identity.cluster, own), HG_IDENTITY_FILE);
+		describe_foreign(agent, ret, size);
 	else if (!strcmp(sync->state, "diverged") && !is_silent(sync))
 		snprintf(ret, size,
 			 "the configurations of this node and of %s have diverged; nothing was "

@@ -20,13 +20,13 @@ struct hg_sync {
 	struct hg_identity identity;
 	uint64_t reported_at; /* last word of hagate-sync; 0 never */
 	char state[24]; /* as reported: "in-sync", "behind", ... */
-	char text[256]; /* sentence for people, "" none */
+	char text[512]; /* sentence for people, "" none */
 	uint64_t confirm_by; /* the newest generation goes back then; 0 none */
 	bool has_peer; /* the peer's last HELLO had an identity */
 	uint8_t peer_cluster[HG_UUID_LEN];
 	uint64_t peer_generation;
 	uint8_t peer_head[HG_WIRE_NONCE_LEN]; /* cut */
-	char fault[320];
+	char fault[640]; /* the two paths may be long */
 };
 
 /* From the identity that setup read: at start and when files were read again. */

@@ -15,6 +15,7 @@
 #define DIR_NAME "history.git"
 #define NEW_NAME "history.git.new"
 #define LOCK_NAME "history.lock"
+#define ASIDE_MAX 1000 /* histories of one cluster that were set aside */
 
 void hg_oid_to_git(const struct hg_oid *oid, git_oid *ret)
 {
@@ -251,6 +252,34 @@ int hg_history_open(const char *state_dir, bool is_writer, struct hg_history **r
 	else
 		*ret = history;
 	return r;
+}
+
+/* One rename, while the lock is held: a crash leaves the one name or the other. */
+int hg_history_set_aside(struct hg_history *history, const char *state_dir, char *ret_name,
+			 size_t size, struct hg_sync_error *error)
+{
+	struct hg_head head;
+	int state, err = hg_history_describe(history, &head);
+
+	if (err)
+		return hg_sync_fail(error, err, "history: main is damaged");
+	state = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (state < 0)
+		return hg_sync_fail(error, -errno, "%s: %s", state_dir, strerror(errno));
+	err = -EEXIST;
+	for (unsigned int i = 1; err == -EEXIST && i <= ASIDE_MAX; i++) {
+		if (i == 1)
+			snprintf(ret_name, size, "history-%s.git", head.cluster);
+		else
+			snprintf(ret_name, size, "history-%s-%u.git", head.cluster, i);
+		err = renameat2(state, DIR_NAME, state, ret_name, RENAME_NOREPLACE) ? -errno : 0;
+	}
+	if (!err && fsync(state))
+		err = -errno;
+	close(state);
+	return err ? hg_sync_fail(error, err, "%s/" DIR_NAME " to %s: %s", state_dir, ret_name,
+				  strerror(-err))
+		   : 0;
 }
 
 /* --- refs ------------------------------------------------------------------------- */

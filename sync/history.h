@@ -66,6 +66,10 @@ const char *hg_relation_name(enum hg_relation relation);
 int hg_history_open(const char *state_dir, bool is_writer, struct hg_history **ret,
 		    struct hg_sync_error *error);
 void hg_history_free(struct hg_history *history);
+/* Renames DIR/history.git of an open writer to DIR/history-CLUSTER.git, or -CLUSTER-2 and so on:
+ * nothing is written over. The history is of no use afterwards: free it, open anew. */
+int hg_history_set_aside(struct hg_history *history, const char *state_dir, char *ret_name,
+			 size_t size, struct hg_sync_error *error);
 
 /* main; -ENOENT: no generation yet (blank). */
 int hg_history_head(struct hg_history *history, struct hg_generation *ret);

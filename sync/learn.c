@@ -189,40 +189,92 @@ static int put_first(const struct hg_sync_node *node, struct hg_history *history
 	return err == -EALREADY ? 0 : err;
 }
 
-static int learn_all(const struct hg_sync_node *node, int fd, struct hg_history *history,
-		     void (*on_contact)(void), struct hg_sync_error *error)
+/* What was under way with the old history ends first: afterwards nobody could take it back. */
+static int end_change(const struct hg_sync_node *node, struct hg_history *history,
+		      struct hg_sync_error *error)
 {
-	struct hg_message_hello other;
-	enum hg_relation relation;
-	struct hg_talk *talk;
-	struct hg_head head;
-	int err = hg_fetch_greet(node, fd, HG_PURPOSE_LEARN, history, &talk, &other, error);
+	struct hg_apply_report report;
+	struct hg_apply_status status;
+	struct hg_apply *apply;
+	int err = hg_fetch_open_apply(node, false, history, &apply, error);
 
 	if (err)
 		return err;
-	on_contact();
-	head = other.head;
-	if (!*other.head.cluster)
-		err = hg_sync_fail(error, -ENODATA, "%s knows nothing either", other.node);
-	/* Learnt before, and interrupted before it was a member: nothing is missing then. */
+	err = hg_apply_status(apply, &status);
+	if (!err && status.phase != HG_APPLY_IDLE)
+		err = hg_apply_abort(apply, &report, error);
+	hg_apply_free(apply);
+	return err;
+}
+
+/* `hagate init` by mistake, or a machine from elsewhere: that cluster's history stays on the
+ * disk under another name, and a new one begins. */
+static int set_aside(const struct hg_sync_node *node, struct hg_history **history,
+		     const struct hg_message_hello *other, const struct hg_learn_events *events,
+		     struct hg_sync_error *error)
+{
+	char name[HG_UUID_TEXT + 32], text[PATH_MAX + 256];
+	int err = end_change(node, *history, error);
+
 	if (!err)
-		err = hg_history_relate(history, &other.head, &relation);
-	if (!err && relation != HG_RELATION_EQUAL)
-		err = hg_fetch_get(talk, history, &other, other.head.cluster, &head, &relation,
-				   error);
-	hg_talk_free(talk);
+		err = hg_history_set_aside(*history, node->config.state, name, sizeof(name), error);
 	if (err)
 		return err;
-	if (relation != HG_RELATION_BEHIND && relation != HG_RELATION_EQUAL)
-		return hg_sync_fail(error, -ESTALE,
-				    "this blank node has a history of its own in %s/history.git: "
-				    "move it away to join",
-				    node->config.state);
-	return put_first(node, history, &head, error);
+	hg_history_free(*history);
+	*history = NULL;
+	snprintf(text, sizeof(text),
+		 "the history that was here is of another cluster than %s's: kept as %s/%s",
+		 other->node, node->config.state, name);
+	events->on_aside(text);
+	return hg_fetch_open_history(node, LOCK_MS, history, error);
+}
+
+static int fetch_all(const struct hg_sync_node *node, struct hg_talk *talk,
+		     struct hg_history **history, const struct hg_message_hello *other,
+		     const struct hg_learn_events *events, struct hg_head *ret_head,
+		     struct hg_sync_error *error)
+{
+	enum hg_relation relation;
+	int err = 0;
+
+	*ret_head = other->head;
+	if (!*other->head.cluster)
+		return hg_sync_fail(error, -ENODATA, "%s knows nothing either", other->node);
+	err = hg_history_relate(*history, &other->head, &relation);
+	if (err)
+		return hg_sync_fail(error, err, "history: %s", strerror(-err));
+	if (relation == HG_RELATION_FOREIGN)
+		err = set_aside(node, history, other, events, error);
+	/* Learnt before, and interrupted before it was a member: nothing is missing then. */
+	if (!err && relation != HG_RELATION_EQUAL)
+		err = hg_fetch_get(talk, *history, other, other->head.cluster, ret_head, &relation,
+				   error);
+	if (!err && relation != HG_RELATION_BEHIND && relation != HG_RELATION_EQUAL)
+		err = hg_sync_fail(error, -ESTALE,
+				   "this blank node has generations in %s/history.git that %s does "
+				   "not have: to join without them, rename history.git",
+				   node->config.state, other->node);
+	return err;
+}
+
+static int learn_all(const struct hg_sync_node *node, int fd, struct hg_history **history,
+		     const struct hg_learn_events *events, struct hg_sync_error *error)
+{
+	struct hg_message_hello other;
+	struct hg_talk *talk;
+	struct hg_head head;
+	int err = hg_fetch_greet(node, fd, HG_PURPOSE_LEARN, *history, &talk, &other, error);
+
+	if (err)
+		return err;
+	events->on_contact();
+	err = fetch_all(node, talk, history, &other, events, &head, error);
+	hg_talk_free(talk);
+	return err ? err : put_first(node, *history, &head, error);
 }
 
 int hg_learn_blank(const struct hg_sync_node *node, const struct hg_ip *address,
-		   void (*on_contact)(void), struct hg_sync_error *error)
+		   const struct hg_learn_events *events, struct hg_sync_error *error)
 {
 	struct hg_history *history;
 	int fd, err = hg_fetch_open_history(node, LOCK_MS, &history, error);
@@ -230,7 +282,7 @@ int hg_learn_blank(const struct hg_sync_node *node, const struct hg_ip *address,
 	if (err)
 		return err;
 	fd = hg_fetch_connect(NULL, address, error);
-	err = fd < 0 ? fd : learn_all(node, fd, history, on_contact, error);
+	err = fd < 0 ? fd : learn_all(node, fd, &history, events, error);
 	if (!err)
 		err = become_member(node, history, error);
 	hg_history_free(history);

@@ -16,11 +16,17 @@ struct hg_learn_result {
 /* A member compares with the other node and takes what it lacks. */
 void hg_learn_member(const struct hg_sync_node *node, struct hg_learn_result *ret);
 
+/* What a blank node says on its way. */
+struct hg_learn_events {
+	void (*on_contact)(void); /* the member is there and has the same key */
+	void (*on_aside)(const char *text); /* a history of another cluster was moved aside */
+};
+
 /* A blank node learns from the member at `address`, puts everything in place and becomes a
- * member. What it had is kept under refs/local. `on_contact`: the member is there and has the
- * same key. */
+ * member. Files that it had are kept under refs/local; a history of another cluster that it had
+ * beside history.git. */
 int hg_learn_blank(const struct hg_sync_node *node, const struct hg_ip *address,
-		   void (*on_contact)(void), struct hg_sync_error *error);
+		   const struct hg_learn_events *events, struct hg_sync_error *error);
 
 /* Brings an interrupted step to its end or back; takes back what nobody confirmed in time.
  * 1: something went back. */

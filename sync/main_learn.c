@@ -83,13 +83,20 @@ static void on_contact(void)
 	report("learning", "");
 }
 
+static void on_aside(const char *text)
+{
+	fprintf(stderr, "hagate-learn: %s\n", text);
+	report("learning", text);
+}
+
 static int try_once(struct hg_discover *discover, struct hg_sync_error *error)
 {
+	static const struct hg_learn_events events = { on_contact, on_aside };
 	struct hg_ip member;
 	int err = find_member(discover, &member, error);
 
 	if (!err)
-		err = hg_learn_blank(&node, &member, on_contact, error);
+		err = hg_learn_blank(&node, &member, &events, error);
 	if (err)
 		report("blank", error->text);
 	return err;

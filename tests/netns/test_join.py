@@ -131,6 +131,46 @@ def test_foreign_clusters_refuse_each_other(lab, nodes):
     survives(first, teacher, text)
 
 
+def test_accidental_init_is_undone_as_the_fault_says(lab, nodes):
+    """What the FAULT tells to type brings the node in; the history made by mistake is kept."""
+    first, second, teacher, learner = nodes
+    text = first.cluster_yaml.read_text()
+    uuid = re.search(r"cluster ([0-9a-f-]{36})", learner.init().stdout).group(1)
+    second.start()
+    learner.start()
+    second.wait_role("fault", 15)
+    state = learner.state
+    for agent in (first, second):
+        wait_for(lambda a=agent: [f for f in a.status()["faults"] if "another cluster" in f], 10,
+                 "the fault")
+    fault = [f for f in second.status()["faults"] if "another cluster" in f][0]
+    assert "on the one that is to join (gw2)" in fault
+    assert f"rm {state}/identity; 'mode: join' in {second.node_yaml}; systemctl start" in fault
+    assert fault in second.log_text()  # not cut
+    learner.kill()
+    second.stop()
+    (state / "identity").unlink()
+    second.mode = "join"
+    write_node(second)
+    older = state / f"history-{uuid}.git"
+    older.mkdir()  # of an earlier accident
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        second.start()
+        learner.start()
+        second.wait_role("standby", 30)
+        learner.wait_in_sync()
+        assert echo.report()["lost"] == 0
+    survives(first, teacher, text)
+    assert second.cluster_yaml.read_text() == text
+    kept = state / f"history-{uuid}-2.git"
+    assert f"kept as {kept}" in learner.log_text()
+    assert not list(older.iterdir())
+    assert run("git", "--git-dir", kept, "log", "--format=%s", "main").stdout
+    cluster = teacher.status()["cluster"]
+    assert cluster == learner.status()["cluster"] != uuid
+
+
 @pytest.mark.parametrize("seed", [pytest.param(n, marks=LONG if n else ()) for n in
                                   range(4)])
 def test_crashes_on_the_way(lab, nodes, seed):
