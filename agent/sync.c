@@ -8,6 +8,11 @@
 #include "agent.h"
 #include "log.h"
 
+_Static_assert(sizeof("configuration: : ") + sizeof(((struct hg_sync *)0)->state) +
+			       sizeof(((struct hg_sync *)0)->text) <=
+		       sizeof(((struct hg_history_event *)0)->text),
+	       "no event is cut within a character");
+
 #define SILENT_NS (10ull * 1000 * 1000 * 1000)
 
 void hg_sync_init(struct hg_agent *agent)
@@ -196,6 +201,35 @@ json_t *hg_sync_json(const struct hg_agent *agent)
 		"text", *sync->text && !is_silent(sync) ? json_string(sync->text) : json_null());
 }
 
+/* Is this line a caret alone, below a line of a source? */
+static bool is_caret(const char *line, size_t length)
+{
+	size_t at = strspn(line, " \t");
+
+	return at + 1 == length && line[at] == '^';
+}
+
+/* One line out of many, for events and the status; cut at the end of a character. */
+static void copy_as_line(char *ret, size_t size, const char *text)
+{
+	size_t at = 0, length;
+
+	for (; *text; text += length + (text[length] == '\n')) {
+		length = strcspn(text, "\n");
+		if (!length || is_caret(text, length))
+			continue;
+		at += snprintf(ret + at, size - at, "%s%.*s", at ? "; " : "", (int)length, text);
+		if (at < size)
+			continue;
+		at = size - 1;
+		while (at && ((unsigned char)ret[at - 1] & 0xc0) == 0x80)
+			at--;
+		at -= at && (unsigned char)ret[at - 1] >= 0xc0;
+		break;
+	}
+	ret[at] = '\0';
+}
+
 /* --- reports --------------------------------------------------------------------------- */
 
 /* 0, or the name of the argument that is wrong. */
@@ -250,11 +284,11 @@ void hg_sync_on_report(void *context, struct hg_control_request *req, json_t *ar
 		hg_control_fail(req, "sync: \"%s\" is missing or wrong", wrong);
 		return;
 	}
+	copy_as_line(sync->text, sizeof(sync->text), text ? text : "");
 	if (strcmp(state, sync->state))
 		hg_agent_note(agent, HG_HISTORY_CONFIG, "configuration: %s%s%s", state,
-			      text && *text ? ": " : "", text ? text : "");
+			      *sync->text ? ": " : "", sync->text);
 	snprintf(sync->state, sizeof(sync->state), "%s", state);
-	snprintf(sync->text, sizeof(sync->text), "%s", text ? text : "");
 	sync->reported_at = hg_now().ns;
 	sync->confirm_by = confirm_ms > 0 ? sync->reported_at + confirm_ms * 1000000ull : 0;
 	if (sync->has_identity)

@@ -20,7 +20,7 @@ struct hg_sync {
 	struct hg_identity identity;
 	uint64_t reported_at; /* last word of hagate-sync; 0 never */
 	char state[24]; /* as reported: "in-sync", "behind", ... */
-	char text[512]; /* sentence for people, "" none */
+	char text[400]; /* for people, one line, "" none; fits into an event with `state` */
 	uint64_t confirm_by; /* the newest generation goes back then; 0 none */
 	bool has_peer; /* the peer's last HELLO had an identity */
 	uint8_t peer_cluster[HG_UUID_LEN];

@@ -43,9 +43,43 @@ static struct hook hook_of(const struct hg_apply *apply, const struct hg_file_se
 	return hook;
 }
 
+/* The line that says what is wrong, mostly: people see the beginning of the text first, and
+ * where there is little room nothing else. Warnings may stand before it. */
+static const char *find_reason(const char *output)
+{
+	static const char *const words[] = { "error", "fatal", "emerg", "crit" };
+	const char *line = output, *end;
+
+	while (*line) {
+		end = strchrnul(line, '\n');
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+			const char *found = strcasestr(line, words[i]);
+
+			if (found && found < end)
+				return line;
+		}
+		line = *end ? end + 1 : end;
+	}
+	return output;
+}
+
+/* The staged file is gone when somebody reads this: the name of what it stands for instead. */
+static void hide_staged(char *output, const char *staged, const char *target)
+{
+	size_t from = strlen(staged), to = strlen(target);
+
+	for (char *at = output; from > to && (at = strstr(at, staged)); at += to) {
+		memcpy(at, target, to);
+		memmove(at + to, at + from, strlen(at + from) + 1);
+	}
+}
+
 static int fail_hook(const char *path, const struct hook *hook, int r, int status,
 		     const char *output, struct hg_sync_error *error)
 {
+	const char *reason;
+	bool is_named;
+
 	if (!r && !status)
 		return 0;
 	if (r == -ETIME)
@@ -55,8 +89,14 @@ static int fail_hook(const char *path, const struct hook *hook, int r, int statu
 	if (r)
 		return hg_sync_fail(error, r, "%s: `%s` could not be started: %s", path, hook->text,
 				    strerror(-r));
-	return hg_sync_fail(error, -EINVAL, "%s: `%s` ended with status %d\n%s", path, hook->text,
-			    status, output);
+	if (!*output)
+		return hg_sync_fail(error, -EINVAL, "%s: `%s` ended with status %d", path,
+				    hook->text, status);
+	reason = find_reason(output);
+	is_named = !strncmp(reason, path, strlen(path));
+	return hg_sync_fail(error, -EINVAL, "%s%s%s\n%.*s`%s` ended with status %d",
+			    is_named ? "" : path, is_named ? "" : ": ", reason,
+			    (int)(reason - output), output, hook->text, status);
 }
 
 static int run(struct hg_apply *apply, unsigned int i, const struct hook *hook, bool is_validate,
@@ -87,6 +127,7 @@ static int run(struct hg_apply *apply, unsigned int i, const struct hook *hook, 
 		command.enter = NULL;
 		r = hg_command_run(&command, output, sizeof(output), &status);
 	}
+	hide_staged(output, staged, step->target);
 	return fail_hook(step->target, hook, r, status, output, error);
 }
 

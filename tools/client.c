@@ -222,13 +222,12 @@ void hg_client_tell_diagnostics(const json_t *answer)
 bool hg_client_is_refusal(const json_t *answer)
 {
 	const json_t *is_ok = json_object_get(answer, "ok");
-	char error[1024];
 
 	if (!json_is_false(is_ok))
 		return false;
 	hg_client_tell_diagnostics(answer);
-	hg_text_copy(error, sizeof(error), hg_text_string(answer, "error", "no reason was given"));
-	fprintf(stderr, "hagate: %s\n", error);
+	fputs("hagate: ", stderr);
+	hg_text_print_lines(stderr, hg_text_string(answer, "error", "no reason was given"));
 	return true;
 }
 

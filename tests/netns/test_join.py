@@ -227,6 +227,28 @@ def test_learner_names_what_is_missing(lab, nodes):
     assert second.role() == "blank" and teacher.generation() == 1
 
 
+def test_learner_names_the_port_that_is_wrong(lab, nodes):
+    """The reason is whole wherever it is shown; the command that found it comes last."""
+    _, second, _, learner = nodes
+    make_blank(second)
+    good = second.node_yaml.read_text()
+    second.node_yaml.write_text(good.replace("  lan:", "  lna:"))
+    second.start()
+    learner.start()
+    reason = "this machine's port 'lna' is not among the ports; "
+    wait_for(lambda: reason in (learner.status().get("text") or ""), 15, "the reason")
+    text = learner.status()["text"]
+    assert "--check" not in text.split("error: ")[0] and "?" not in text and "^" not in text
+    wait_for(lambda: reason in second.command("events").stdout, 10, "the event")
+    assert reason.split(";")[0] in " ".join(second.command("status").stdout.split())
+    learner.kill()
+    second.stop()
+    second.node_yaml.write_text(good)
+    second.start()
+    learner.start()
+    second.wait_role("standby", 30)
+
+
 def test_init_twice_and_on_a_blank_node(lab, nodes):
     _, second, teacher, learner = nodes
     done = teacher.init(check=False)

@@ -196,12 +196,39 @@ static void test_validate_refuses(void **state)
 	rig_must(&rig, 1, rig_op_cycle, &head.oid);
 	rig_must(&rig, 0, rig_op_write_files, "third");
 	assert_int_equal(rig_run(&rig, 0, rig_op_commit_apply, "third", NULL), -EINVAL);
-	assert_non_null(strstr(rig_result->text, "ended with status 1\nchecked"));
+	assert_non_null(strstr(rig_result->text, "/etc/app: checked\n`echo checked; "));
+	assert_non_null(strstr(rig_result->text, "` ended with status 1"));
 	assert_int_equal(rig_result->status.phase, HG_APPLY_IDLE);
 	/* The edit stays where it was made, main did not move. */
 	rig_must(&rig, 0, rig_op_expect_text, "third");
 	assert_int_equal(rig_result->head.number, 2);
 	rig_must(&rig, 0, rig_op_no_leftovers, NULL);
+}
+
+/* What is wrong comes first, whatever was said before it; the command last. */
+static void test_reason_first(void **state)
+{
+	static const char command[] = "printf 'one: warning: x\\n  source\\n"
+				      "two: Error: y\\n  hint: z\\n'; false";
+	const char *text = rig_result->text;
+
+	(void)state;
+	rig_make_pair(&rig);
+	rig_validate = command;
+	rig_must(&rig, 0, rig_op_write_files, "second");
+	assert_int_equal(rig_run(&rig, 0, rig_op_commit_apply, "second", NULL), -EINVAL);
+	assert_non_null(strstr(text, "/etc/app: two: Error: y\n  hint: z\none: warning: x\n"
+				     "  source\n`printf"));
+	/* It is named by its own path, once. */
+	rig_validate = "echo {staged}/b.conf:1: error: {staged}/a.conf; false";
+	assert_int_equal(rig_run(&rig, 0, rig_op_commit_apply, "second", NULL), -EINVAL);
+	assert_null(strstr(text, ".hagate-stage-"));
+	assert_int_equal(text[0], '/');
+	assert_non_null(strstr(text, "/etc/app/b.conf:1: error: /"));
+	assert_null(strstr(text, "/etc/app: "));
+	rig_validate = "exit 3";
+	assert_int_equal(rig_run(&rig, 0, rig_op_commit_apply, "second", NULL), -EINVAL);
+	assert_non_null(strstr(text, "/etc/app: `exit 3` ended with status 3"));
 }
 
 static int op_remove_app(struct rig_node *node, void *arg)
@@ -277,9 +304,10 @@ static void test_apply_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_pair),	  TEST(test_deadline),	       TEST(test_reboot),
-		TEST(test_late_confirm),  TEST(test_author_goes_back), TEST(test_validate_refuses),
-		TEST(test_validate_sees), TEST(test_timeout),	       TEST(test_apply_fails),
+		TEST(test_pair),	 TEST(test_deadline),	      TEST(test_reboot),
+		TEST(test_late_confirm), TEST(test_author_goes_back), TEST(test_validate_refuses),
+		TEST(test_reason_first), TEST(test_validate_sees),    TEST(test_timeout),
+		TEST(test_apply_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
