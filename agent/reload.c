@@ -34,7 +34,8 @@ static const char *veto_fixed(void *context, const struct hg_setup *next)
 		return NULL; /* nothing was known before */
 	if (agent->peer && next->cluster.node_count > 1 &&
 	    next->cluster.node[!self].id != agent->peer->id)
-		return "the peer's id changed: restart hagated on both nodes for that";
+		return "the peer's id changed: a node that takes the place of another keeps its "
+		       "id; for another id restart hagated on both nodes";
 	if (agent->setup->cluster.heartbeat_port != next->cluster.heartbeat_port)
 		return "`heartbeat_port` changed: restart hagated on both nodes for that";
 	if (agent->setup->cluster.node_count != next->cluster.node_count)

@@ -114,11 +114,38 @@ static int hash_only(void *arg, const void *data, size_t length, struct hg_oid *
 	return hg_history_hash(data, length, ret);
 }
 
+struct unconfirmed {
+	struct hg_history *history;
+	uint64_t number;
+	struct hg_generation *ret;
+};
+
+static int match_unconfirmed(const char *name, const struct hg_oid *oid, void *arg)
+{
+	const struct unconfirmed *wanted = arg;
+
+	return !strncmp(name, "refs/unconfirmed/", 17) &&
+	       !hg_history_get(wanted->history, oid, wanted->ret) &&
+	       wanted->ret->number == wanted->number;
+}
+
+/* On main, or tried and gone back: no two of these have the same number. */
+static int find_generation(struct hg_history *history, uint64_t number, struct hg_generation *ret)
+{
+	struct unconfirmed wanted = { history, number, ret };
+	int err = hg_history_find(history, number, ret);
+
+	if (err != -ENOENT)
+		return err;
+	err = hg_history_refs(history, match_unconfirmed, &wanted);
+	return err > 0 ? 0 : err ? err : -ENOENT;
+}
+
 static int load_sides(const struct hg_sync_node *node, struct hg_history *history, uint64_t number,
 		      struct hg_file_set *old, struct hg_file_set *new, struct hg_sync_error *error)
 {
 	struct hg_generation generation;
-	int err = number ? hg_history_find(history, number, &generation)
+	int err = number ? find_generation(history, number, &generation)
 			 : hg_history_head(history, &generation);
 
 	if (err)

@@ -9,6 +9,7 @@
 
 #include "sync/ask.h"
 #include "sync/fetch.h"
+#include "sync/store.h"
 #include "sync/teach.h"
 
 #define LOCK_MS 15000
@@ -27,6 +28,7 @@ struct transaction {
 	struct hg_generation made;
 	uint64_t trial_ns;
 	bool was_heard; /* the other node's agent, before */
+	bool is_switched; /* it was put in place here, or that was tried */
 };
 
 static int open_parts(struct transaction *t, struct hg_sync_error *error)
@@ -224,12 +226,34 @@ static int switch_both(struct transaction *t, struct hg_sync_error *error)
 	t->was_heard = hears;
 	if (t->talk && serves)
 		err = switch_there(t, error);
-	if (!err)
+	if (!err) {
+		t->is_switched = true;
 		err = hg_apply_switch(t->apply, t->talk ? t->trial_ns : t->publish->confirm_ns,
 				      &report, error);
+	}
 	if (!err && t->talk && !serves)
 		err = switch_there(t, error);
 	return err;
+}
+
+/* After an edit went back its author's file is the old one again: where is the new one? */
+static void tell_kept(const struct transaction *t, struct hg_sync_error *error)
+{
+	const struct hg_generation *made = &t->made;
+	size_t length = strlen(error->text);
+	char ref[96];
+
+	while (length && error->text[length - 1] == '\n')
+		length--;
+	hg_ref_name("unconfirmed", made->number, &made->oid, ref, sizeof(ref));
+	snprintf(error->text + length, sizeof(error->text) - length,
+		 "\nThe files of %s are again what they were. Generation %" PRIu64
+		 " is kept as %s in %s/history.git\n"
+		 "To see it: hagate config diff %" PRIu64 "\n"
+		 "To have a file of it again: git --git-dir=%s/history.git show %s:cluster.yaml "
+		 "(others: %s:files/PATH)",
+		 t->node->config.node, made->number, ref, t->node->config.state, made->number,
+		 t->node->config.state, ref, ref);
 }
 
 static void go_back(struct transaction *t)
@@ -265,6 +289,15 @@ static unsigned int stage_flags(const struct transaction *t)
 	return t->publish->kind == HG_PUBLISH_ADOPT ? HG_STAGE_ADOPT : 0;
 }
 
+static bool is_back(const struct transaction *t)
+{
+	struct hg_apply_status status;
+	struct hg_head head;
+
+	return !hg_apply_status(t->apply, &status) && status.phase == HG_APPLY_IDLE &&
+	       !hg_history_describe(t->history, &head) && !hg_oid_is_equal(&head.oid, &t->made.oid);
+}
+
 static int carry_out(struct transaction *t, struct hg_sync_error *error)
 {
 	struct hg_apply_report report;
@@ -279,6 +312,8 @@ static int carry_out(struct transaction *t, struct hg_sync_error *error)
 		err = confirm_both(t, error);
 	if (err)
 		go_back(t);
+	if (err && t->is_switched && is_back(t))
+		tell_kept(t, error);
 	return err;
 }
 
@@ -370,6 +405,8 @@ int hg_publish_decide(const struct hg_sync_node *node, bool is_good, struct hg_s
 			     is_good ? "is confirmed" : "was taken back", node->config.node,
 			     *there ? " and " : "", there, *there ? "" : "\n",
 			     *there ? "" : t.why_alone.text);
+	if (!err && !is_good)
+		tell_kept(&t, ret);
 	close_parts(&t);
 	return err;
 }

@@ -189,6 +189,7 @@ def test_changed_id_of_the_peer_is_refused(pair):
     first.cluster_yaml.write_text(text.replace("gw2: { id: 2,", "gw2: { id: 3,"))
     done = first.command("reload", check=False)
     assert done.returncode == 1 and "peer's id changed" in done.stderr, done
+    assert "takes the place of another keeps its id" in done.stderr
     assert first.is_active() and first.is_ready() and second.is_ready()
 
 

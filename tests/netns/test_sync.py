@@ -258,6 +258,27 @@ def test_restored_snapshot_learns(members):
     assert members.read("one", 0) == "2\n" and members.generations() == [2, 2]
 
 
+def test_what_went_back_can_be_found(members):
+    """hagated refuses: the file is the old one again, and the answer says where the new one is."""
+    one, first = members.syncs[0], members.first
+    members.syncs[1].kill()
+    members.second.power_off()
+    wait_for(lambda: not first.status()["peer"]["reachable"], 10, "gw2 to be gone")
+    text = first.cluster_yaml.read_text()
+    edited = text.replace("gw2: { id: 2,", "gw2: { id: 3,")
+    assert edited != text
+    first.cluster_yaml.write_text(edited)
+    done = one.config("commit", check=False)
+    assert done.returncode == 1 and "keeps its id" in done.stderr, done
+    assert "?" not in done.stderr
+    assert first.cluster_yaml.read_text() == text and one.generation() == 1
+    command = re.search(r"git --git-dir=\S+ show \S+:cluster.yaml", done.stderr).group(0)
+    assert run(*command.split()).stdout == edited
+    assert "hagate config diff 2" in done.stderr and "+  gw2: { id: 3," in one.config(
+        "diff", "2").stdout
+    assert one.config("diff", "9", check=False).returncode == 1
+
+
 def test_diverged(lab, members):
     one, two = members.syncs
     one.kill()
