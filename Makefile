@@ -160,7 +160,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELP) $(AGENT_OBJ) $(W
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) $(LIBS_AGENT) -lcmocka
 
-$(BUILD)/tests/unit/test_tools $(BUILD)/tests/unit/test_init: | $(BUILD)/bin/hagate # they run it
+$(addprefix $(BUILD)/tests/unit/,test_tools test_status test_init): | $(BUILD)/bin/hagate # they run it
 
 $(BUILD)/tests/sync/%: $(BUILD)/obj/tests/sync/%.o $(SYNCT_HELP) $(STORE_OBJ)
 	$(call say,LINK,$@)
