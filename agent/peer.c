@@ -18,6 +18,7 @@
 #define HURRY_MAX_NS (200ull * 1000 * 1000)
 #define OLD_SESSION_NS (10ull * 1000 * 1000 * 1000)
 #define SILENT_AGENT_NS (1000ull * 1000 * 1000)
+#define COLD_NS (300ull * 1000 * 1000) /* three HELLOs */
 #define PEER_INDEX 0 /* version 1 */
 
 bool hg_peer_is_heard(const struct hg_agent *agent)
@@ -174,6 +175,8 @@ static uint8_t hello_flags(const struct hg_agent *agent, unsigned int slot)
 		flags |= HG_HELLO_F_MISBOUND;
 	if (port->nic.has_link)
 		flags |= HG_HELLO_F_LINK;
+	if (hg_now().ns < port->wiring_forget_at + COLD_NS)
+		flags |= HG_HELLO_F_COLD;
 	if (hg_port_is_peer_heard(agent, slot))
 		flags |= HG_HELLO_F_PEER_HEARD;
 	return flags;
@@ -278,6 +281,18 @@ static void teach_mac(struct hg_agent *agent, unsigned int slot, const uint8_t m
 		memcpy(port->taught_mac, mac, sizeof(port->taught_mac));
 }
 
+/* A link of the peer came up: its kernel forgot the neighbours there, and what it searched
+ * for meanwhile it asks for again only a second later. Each port says so for some HELLOs. */
+static void warm_peer(struct hg_agent *agent, unsigned int slot, uint8_t flags)
+{
+	bool is_new = flags & HG_HELLO_F_COLD & ~agent->port[slot].hello.flags;
+
+	if (!is_new || agent->elect.state != HG_EL_ACTIVE)
+		return;
+	hg_neigh_start(agent->neigh, hg_now());
+	send_neighbours(agent);
+}
+
 static void on_hello(struct hg_agent *agent, const struct hg_event *event)
 {
 	struct hg_wire_hello hello = event->frame.hello;
@@ -311,6 +326,7 @@ static void on_hello(struct hg_agent *agent, const struct hg_event *event)
 	agent->is_config_other = memcmp(hello.config, agent->setup->cluster.hash,
 					sizeof(hello.config)) != 0;
 	hg_sync_on_hello(agent, &hello);
+	warm_peer(agent, event->slot, hello.flags);
 	agent->port[event->slot].hello = hello;
 	agent->port[event->slot].hello_at = event->at;
 	hg_port_judge(agent); /* before the election hears of a consent */

@@ -188,6 +188,7 @@ static void on_nic_changed(struct hg_agent *agent, unsigned int slot,
 	if (is_link_changed) {
 		memset(port->taught_mac, 0, sizeof(port->taught_mac));
 		hg_port_judge(agent);
+		hg_peer_send_hello(agent);
 	}
 }
 

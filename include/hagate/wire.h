@@ -88,6 +88,7 @@ struct hg_wire_short {
 #define HG_HELLO_F_MISBOUND 0x04 /* sender knows that its own NICs are misbound */
 #define HG_HELLO_F_LINK 0x08 /* the link of this port is up */
 #define HG_HELLO_F_PEER_HEARD 0x10 /* sender hears the receiver on this port */
+#define HG_HELLO_F_COLD 0x80 /* the link of this port came up: the kernel knows no neighbours */
 #define HG_HELLO_F_UUID 0x40 /* `cluster` is the cluster's UUID: `generation`, `head` are kept */
 #define HG_HELLO_F_BOUND 0x20 /* holder: promises to stop without grants (isolation: stop) */
 

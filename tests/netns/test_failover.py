@@ -9,7 +9,7 @@ import pytest
 from agents import Settings
 from procs import wait_for
 from scenarios import CASES, measured, wait_steady
-from topology import GATEWAYS, VIP4
+from topology import GATEWAYS, HOSTS, NICS, VIP4
 from traffic import ArpQuestions, Echo, arp_entry, who_answers
 
 GAP_MAX_MS = 2000
@@ -212,3 +212,23 @@ def test_thousand_vips(lab, start):
 def announced(lab, node, segment):
     return {one.address for kind in ("arp-request", "arp-reply")
             for one in lab.wire.seen(node, kind) if one.segment == segment}
+
+
+def test_standby_learns_its_neighbours_after_a_flap(lab, start):
+    """The kernel forgets them with the link; the holder tells them at once, not in its next
+    round. (A flap longer than a lease makes the holder announce anyway.)"""
+    first, second = start(Settings(interval="20ms", lease="100ms"))
+    host = HOSTS["srv"]
+
+    def knows():
+        shown = json.loads(lab.run("gw2", "ip", "-json", "neigh", "show", host.address, "dev",
+                                   NICS["wan"]).stdout)
+        return any(one.get("lladdr") == host.mac for one in shown)
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        wait_for(knows, 35, "gw2 to know srv")
+        lab.wire.set_link("gw2", "wan", False)
+        lab.wire.set_link("gw2", "wan", True)
+        wait_for(lambda: not knows(), 5, "gw2 to forget srv", pause=0.002)
+        wait_for(knows, 3, "gw2 to know srv again")
+    assert first.is_active() and second.role() == "standby"
