@@ -68,13 +68,16 @@ SLICE = {
 # The last two are mistakes too, but take longer to find.
 FULL = {
     "continue-2": ("pair", CONT + "-DLEASE=2"),
+    "continue-3": ("pair", CONT + "-DLEASE=1 -DMAXC=3"),
     "continue-drift": ("pair", CONT + QUIET + "-DLEASE=1 -DDRIFT=1"),
     "stop-faults": ("pair", STOP + "-DLEASE=1"),
     "stop-alone": ("pair", STOP + "-DLEASE=1 -DALONE=2 -DREBOOT=0"),
     "stop-faults-3": ("pair", STOP + "-DLEASE=1 -DMAXC=3"),
     "stop-alone-3": ("pair", STOP + ALONE),
     "stop-2": ("pair", STOP + "-DLEASE=2"),
+    "stop-drift": ("pair", STOP + QUIET + DRIFT),
     "witness-faults": ("pair", WITNESS + SMALL),
+    "witness-2": ("pair", WITNESS + QUIET + "-DLEASE=2 -DMAXC=1"),
     "witness-drift": ("pair", WITNESS + QUIET + DRIFT + "-DMAXC=1"),
     "race-two": ("race", "-DGRANTERS=2"),
     "witness-no-drift": ("pair", WITNESS + QUIET + DRIFT + "-DMAXC=1 -DM_WITNESS_NO_DRIFT"),
