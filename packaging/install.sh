@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Installs or removes what `make` built. Called by the Makefile:
 #   install.sh install|uninstall BUILD DESTDIR sbindir bindir mandir compdir unitdir
-# Never touches /etc/hagate, /var/lib/hagate or a running gateway.
+# Makes /etc/hagate where it is missing; never touches what is in it, /var/lib/hagate or a
+# running gateway.
 set -eu
 
 if [ $# -ne 8 ]; then
-	sed -n '3,5s/^# //p' "$0" >&2
+	sed -n '3,4s/^# //p' "$0" >&2
 	exit 2
 fi
 action=$1 build=$2 destdir=$3 sbindir=$4 bindir=$5 mandir=$6 compdir=$7 unitdir=$8
@@ -34,6 +35,16 @@ put_units() {
 	done
 }
 
+# Where node.yaml and the key go, also before `hagate init`: a node that joins has no init.
+put_config_directory() {
+	if [ "$action" = install ]; then
+		[ -d "$destdir/etc/hagate" ] || install -d -m 755 "$destdir/etc/hagate"
+		echo "  $destdir/etc/hagate"
+	elif [ -d "$destdir/etc/hagate" ]; then
+		rmdir --ignore-fail-on-non-empty "$destdir/etc/hagate"
+	fi
+}
+
 put_completions() {
 	put 644 "$here/hagate.bash-completion" "$compdir/hagate"
 	for name in hagated hagate-load hagate-sync hagate-learn hagate-witness; do
@@ -59,10 +70,9 @@ tell_next() {
 	getent group hagate >/dev/null 2>&1 ||
 		echo "Optional: groupadd --system hagate   (its members may run 'hagate status')"
 	if [ -d /run/systemd/system ]; then
-		echo "Next: systemctl daemon-reload; hagate init; see hagate(1)"
-	else
-		echo "Next: hagate init; see hagate(1)"
+		echo "Next: systemctl daemon-reload"
 	fi
+	echo "On the first node: hagate init; on one that joins it: hagate discover; see hagate(1)"
 }
 
 case $action in
@@ -86,6 +96,7 @@ put 755 "$build/bin/hagate-sync" "$sbindir/hagate-sync"
 put 755 "$build/bin/hagate-learn" "$sbindir/hagate-learn"
 put 755 "$build/bin/hagate" "$bindir/hagate"
 put_units
+put_config_directory
 put_completions
 put_manuals
 [ "$action" = uninstall ] || tell_next

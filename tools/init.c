@@ -188,12 +188,14 @@ static void print_next(const struct plan *plan)
 	       "     Take virtual addresses out of the system's network configuration.\n"
 	       "  3. hagated --node %s/node.yaml --check; systemctl enable --now hagated hagate-sync\n"
 	       "     %shagate config commit -m 'first addresses'\n"
-	       "On the other node:\n"
-	       "  4. Write node.yaml with its name, its NICs and mode: join; the names of the\n"
-	       "     ports must be the same as here. Copy cluster.key from here (scp -p).\n"
-	       "  5. systemctl enable --now hagated hagate-sync; hagate status\n"
+	       "On the other node (no hagate init there):\n"
+	       "  4. Give it the key, from here: scp -p %s/cluster.key root@OTHER:%s/\n"
+	       "  5. Write node.yaml with its name, its NICs and mode: join; the names of the\n"
+	       "     ports must be the same as here: hagate discover prints them there.\n"
+	       "  6. hagated --node %s/node.yaml --check\n"
+	       "     systemctl enable --now hagated hagate-sync; hagate status\n"
 	       "     It learns cluster.yaml from here.\n",
-	       dir, dir, dir, plan->has_cluster ? "" : "hagate-sync --init, then ");
+	       dir, dir, dir, plan->has_cluster ? "" : "hagate-sync --init, then ", dir, dir, dir);
 }
 
 /* The identity of the cluster and its first generation, where the files are those that the

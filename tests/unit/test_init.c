@@ -116,6 +116,11 @@ static void test_init(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 	shell("grep -q '# peer1: ' '%s' && ! grep -q br0 '%s'", path, path);
 
+	/* What is next: the other node gets the key and joins, as README.md has it. */
+	shell("cd '%s' && grep -q 'no hagate init there' out && grep -q 'mode: join' out && "
+	      "grep -q 'scp -p .*/etc/cluster.key root@OTHER' out",
+	      dir);
+
 	/* Again, with one file missing: makes that one and keeps the others. */
 	shell("cd '%s/etc' && sha256sum node.yaml cluster.key >../sums && rm cluster.yaml", dir);
 	shell("cd '%s' && '%s' init --dir etc >out && grep -c '^kept ' out | grep -q 2 && "
