@@ -69,6 +69,33 @@ def test_blank_node_becomes_a_member(lab, nodes):
     second.wait_role("standby")
 
 
+def test_a_copied_pair_takes_part_as_its_status_says(lab, nodes):
+    """gw2 got its files by hand and keeps no history: the steps that its status names."""
+    first, second, teacher, learner = nodes
+    text = first.cluster_yaml.read_text()
+    second.start()
+    second.wait_role("standby")
+    said = " ".join(second.command("status").stdout.split())
+    assert "To take part set mode: join in node.yaml, then systemctl restart hagated" in said
+    with Echo(lab, "hB") as echo:
+        wait_steady(echo)
+        second.mode = "join"
+        write_node(second)
+        second.stop()
+        second.start()
+        wait_for(lambda: second.role() == "blank", 10, "gw2 to be blank")
+        said = " ".join(second.command("status").stdout.split())
+        assert "without configuration yet" in said and "alone in cluster.yaml" not in said
+        assert "config not-running: systemctl enable --now hagate-sync" in said
+        learner.start()
+        second.wait_role("standby", 30)
+        learner.wait_in_sync()
+        teacher.wait_in_sync()
+        assert echo.report()["lost"] == 0
+    assert "config in-sync, generation 1" in second.command("status").stdout
+    survives(first, teacher, text)
+
+
 @LONG
 def test_takes_over_once_it_has_joined(lab, nodes):
     first, second, _, learner = nodes
