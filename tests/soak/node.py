@@ -28,8 +28,10 @@ ROLES = ("off", "blank", "learner", "listen", "standby", "active", "draining", "
          "fault")
 FRESH_NS = 60_000_000
 DISK_KB = 64
+IS_SANITIZED = "asan" in BUILD.parts
 # A small quarantine, so that what stays resident is what the agent holds.
 ASAN = "verify_asan_link_order=0:quarantine_size_mb=1"
+PRELOAD = ("clockstep.so", "leakcheck.so") if IS_SANITIZED else ("clockstep.so",)
 PROMPT = -10  # niceness of the soak itself: it is to be on time, its children are not
 
 
@@ -66,7 +68,7 @@ class SoakNode(Hagate):
         """Into the freezer's group before the program begins; with the stepped clock."""
         enter = f"echo $$ > {self.freezer}/cgroup.procs; " if self.freezer else ""
         shim = (f"CLOCKSTEP_FILE={self.step_file} ASAN_OPTIONS={ASAN} "
-                f"LD_PRELOAD={BUILD / 'soak' / 'clockstep.so'} "
+                f"LD_PRELOAD={':'.join(str(BUILD / 'soak' / name) for name in PRELOAD)} "
                 f"exec nice -n {-PROMPT} \"$@\"")
         super()._start("sh", "-c", enter + shim, "sh", *args)
 

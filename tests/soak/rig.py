@@ -8,8 +8,8 @@ import time
 
 from agents import Settings
 from kinds import KINDS
-from node import PROMPT, SoakNode, remove_stale_groups
-from procs import BUILD, in_ns, wait_for
+from node import IS_SANITIZED, PROMPT, SoakNode, remove_stale_groups
+from procs import BUILD, LabError, in_ns, wait_for
 from sink import Sink, boottime, describe
 from third import Witness
 from topology import GATEWAYS, HOSTS, NICS, VIP4, VIP6
@@ -74,6 +74,7 @@ class Rig:
         if self.echo:
             self.echo.close()
         for node in self.nodes:
+            self._look_for_leaks(node)
             node.kill()
             node.close()
         self.mode = mode
@@ -94,6 +95,17 @@ class Rig:
                          "the witness to answer")
         self.echo = Echo(self.lab, "hB", ECHO_RATE)
         self.echo.wait_flowing()
+
+    @staticmethod
+    def _look_for_leaks(node):
+        """LeakSanitizer reports when a process ends by itself."""
+        if not IS_SANITIZED or not node.is_running():
+            return
+        at = len(node.log_text())
+        node.stop()
+        if node.process.returncode or SANITIZER.search(node.log_text()[at:]):
+            raise LabError(f"{node.name} ended with {node.process.returncode}:\n"
+                           f"{node.log_text()[at:]}")
 
     def _witness(self):
         """The line of cluster.yaml; started when first needed, and left to run."""
