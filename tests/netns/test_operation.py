@@ -98,9 +98,9 @@ def test_status_of_a_dead_agent(start):
              "the grace to be over")
 
 
-def test_serving_again_alone_is_no_takeover(pair):
+def test_serving_again_alone_is_no_takeover(start):
     """gw1 relieved gw2's last term; after its own agent's restart there is nobody to relieve."""
-    first, second = pair
+    first, second = start(Settings(interval="20ms", lease="200ms"))
     first.command("handover")
     wait_for(second.is_active, 5, "gw2 to serve")
     second.power_off()
