@@ -127,7 +127,8 @@ def test_commit_log_diff_rollback(lab, members):
     assert "+2\n" in one.config("diff", "2").stdout
     assert one.config("rollback", "77", check=False).returncode == 1
     assert one.config("rollback", "x", check=False).returncode == 2
-    assert "in-sync" in one.config("status").stdout
+    # What hagated said a moment ago may have been of before the rollback.
+    wait_for(lambda: "in-sync" in one.config("status").stdout, 10, "gw1 to have compared")
     assert json.loads(one.config("status", "--json").stdout)["state"] == "in-sync"
 
 
