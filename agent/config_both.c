@@ -10,6 +10,7 @@
 
 #include "agent/config.h"
 #include "agent/filter/ruleset.h"
+#include "agent/identity.h"
 #include "agent/keyfile.h"
 
 static int check_key(const struct hg_node_config *node, FILE *out)
@@ -67,12 +68,27 @@ static int check_joining(const char *node_path, const struct hg_node_config *nod
 	return err;
 }
 
+/* `hagate init` on a node that was to join makes a cluster of its own, which it then stays in. */
+static void note_alone(const char *node_path, const struct hg_node_config *node,
+		       const struct hg_identity *identity, FILE *out)
+{
+	char uuid[HG_UUID_TEXT];
+
+	fprintf(out,
+		"%s: warning: mode: join has no effect: this node is the only one of cluster %s "
+		"(was 'hagate init' run here?). To join another: systemctl stop hagated "
+		"hagate-sync; rm %s/" HG_IDENTITY_FILE "; systemctl start hagated hagate-sync\n",
+		node_path, hg_identity_uuid_text(identity->cluster, uuid), node->state);
+}
+
 int hg_config_check(const char *node_path, const char *cluster_path, FILE *out)
 {
 	struct hg_node_config *node = malloc(sizeof(*node));
 	struct hg_cluster_config cluster;
+	struct hg_identity identity;
 	struct hg_ruleset *ruleset;
 	int error = -EINVAL, key_error;
+	bool has_joined;
 
 	if (!node) {
 		fprintf(out, "%s:1:1: error: out of memory\n", node_path);
@@ -80,8 +96,9 @@ int hg_config_check(const char *node_path, const char *cluster_path, FILE *out)
 	}
 	if (hg_config_read_node(node_path, node, out))
 		goto out;
-	if (!cluster_path && node->mode == HG_MODE_JOIN && access(node->cluster, F_OK) &&
-	    errno == ENOENT) {
+	has_joined = node->mode == HG_MODE_JOIN && !hg_identity_read(node->state, &identity);
+	if (!cluster_path && node->mode == HG_MODE_JOIN && !has_joined &&
+	    access(node->cluster, F_OK) && errno == ENOENT) {
 		error = check_joining(node_path, node, out);
 		goto out;
 	}
@@ -89,6 +106,8 @@ int hg_config_check(const char *node_path, const char *cluster_path, FILE *out)
 	error = hg_config_read_gateway(cluster_path ? cluster_path : node->cluster, node, &cluster,
 				       &ruleset, out);
 	if (!error) {
+		if (has_joined && !cluster_path && cluster.node_count == 1)
+			note_alone(node_path, node, &identity, out);
 		hg_config_done(&cluster);
 		hg_ruleset_free(ruleset);
 		error = key_error;

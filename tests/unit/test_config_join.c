@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "agent/identity.h"
 #include "config_fixture.h"
 #include "netns.h"
 
@@ -67,10 +68,45 @@ static void test_check_joining(void **state)
 	expect_node("mode: off\n", "{ lan: { name: nic0 } }", -EINVAL, "cannot be opened");
 }
 
+static void write_alone(const char *path)
+{
+	FILE *out = fopen(path, "w");
+
+	assert_non_null(out);
+	fputs("cluster: home\nnodes:\n  gw2: { id: 1, addresses: { lan: 10.1.0.2 } }\n"
+	      "ports:\n  lan: { heartbeat: true }\n",
+	      out);
+	fclose(out);
+}
+
+/* `hagate init` by mistake: `mode: join` does nothing any more, and that is said. */
+static void test_check_alone(void **state)
+{
+	struct hg_identity identity = { .generation = 1 };
+	char path[64], mode[128], remedy[128];
+
+	(void)state;
+	config_write_key(0600);
+	snprintf(path, sizeof(path), "%s/none.yaml", fixture.dir);
+	write_alone(path);
+	snprintf(mode, sizeof(mode), "mode: join\npaths: { state: %s }\n", fixture.dir);
+	expect_node(mode, "{ lan: { name: nic0 } }", 0, "");
+	snprintf(remedy, sizeof(remedy), "; rm %s/identity; systemctl start", fixture.dir);
+	assert_int_equal(hg_identity_write(fixture.dir, &identity), 0);
+	expect_node(mode, "{ lan: { name: nic0 } }", 0, "mode: join has no effect");
+	expect_node(mode, "{ lan: { name: nic0 } }", 0, remedy);
+	/* A member without its cluster.yaml does not join. */
+	unlink(path);
+	expect_node(mode, "{ lan: { name: nic0 } }", -EINVAL, "cannot be opened");
+	snprintf(path, sizeof(path), "%s/identity", fixture.dir);
+	assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check_joining),
+		cmocka_unit_test(test_check_alone),
 	};
 
 	return cmocka_run_group_tests(tests, config_fixture_setup, config_fixture_teardown);
