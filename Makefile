@@ -160,8 +160,6 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELP) $(AGENT_OBJ) $(W
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) $(LIBS_AGENT) -lcmocka
 
-$(addprefix $(BUILD)/tests/unit/,test_tools test_status test_init): | $(BUILD)/bin/hagate # they run it
-
 $(BUILD)/tests/sync/%: $(BUILD)/obj/tests/sync/%.o $(SYNCT_HELP) $(STORE_OBJ)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -237,7 +235,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(AGENT_SRC) $(wildcard agent/core/*.c loader/*.
 $(BUILD)/fuzz/fuzz_message: FUZZ_MORE = $(addprefix sync/,message.c discover.c talk.c types.c) $(LIBS_SYNC)
 $(BUILD)/fuzz/fuzz_message: $(wildcard sync/*.[ch])
 
-unit: $(UNIT) ## unit tests (core, config, frames); no root
+unit: $(addprefix $(BUILD)/bin/,hagate hagate-sync hagated) $(UNIT) ## unit tests (core, config, frames); no root
 	$(Q)set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
 
 check-store: $(SYNCTESTS) ## the configuration's history, staging and apply: crashes, full disks, random (root)
