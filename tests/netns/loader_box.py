@@ -109,7 +109,7 @@ class Box:
             assert not self.has_clsact(nic)
 
     def set_state(self, epoch=0, seen=0, lease=0):
-        value = struct.pack("<3Q", epoch, seen, lease) + bytes(48)
+        value = struct.pack("<3Q", epoch, seen, lease) + bytes(56)
         run("bpftool", "map", "update", "pinned", self.pin / "hg_state", "key", "hex",
             "00", "00", "00", "00", "value", "hex", *value.hex(" ").split())
 
