@@ -19,7 +19,7 @@ fi
 for fuzzer in "$@"; do
 	file=$(basename "$fuzzer")
 	name=${file#fuzz_}
-	work=$(dirname "$fuzzer")/work/$name
+	work=$(dirname "$fuzzer")/runs/$name
 	log=$work/log
 	corpus=$work/corpus
 
