@@ -66,26 +66,33 @@ class Map:
     def delete(self, key):
         self._call(BPF_MAP_DELETE_ELEM, ctypes.create_string_buffer(self.key.pack(*key)), None)
 
-    def _raw_keys(self):
-        key, keys = None, []
+    def _keys(self):
+        """The keys as tuples, each once: after a key that somebody deleted meanwhile the
+        kernel begins again at the first."""
+        key, keys = None, {}
         while True:
             following = ctypes.create_string_buffer(self.key.size)
             try:
                 self._call(BPF_MAP_GET_NEXT_KEY, key, following)
             except FileNotFoundError:
-                return keys
-            keys.append(following)
+                return list(keys)
+            keys[self.key.unpack(following.raw)] = True
             key = following
 
     def items(self):
-        """All entries as (key tuple, value tuple)."""
-        for raw in self._raw_keys():
-            key = self.key.unpack(raw.raw)
-            yield key, self.read(key)
+        """The entries as (key tuple, value tuple), without those that go meanwhile."""
+        for key in self._keys():
+            try:
+                yield key, self.read(key)
+            except FileNotFoundError:
+                pass
 
     def clear(self):
-        for raw in self._raw_keys():
-            self._call(BPF_MAP_DELETE_ELEM, raw, None)
+        for key in self._keys():
+            try:
+                self.delete(key)
+            except FileNotFoundError:
+                pass
 
 
 def map_fd(number):
