@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,6 +30,18 @@ __attribute__((format(printf, 3, 4))) static int fail(struct hg_error *error, in
 	return code;
 }
 
+/* A credential of systemd (LoadCredential=) on a file system with ACLs is root's, and the user
+ * of the service reads it by an ACL, which the mode shows as readable by the group. */
+static bool is_credential(const char *path, const struct stat *st)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	size_t length = dir ? strlen(dir) : 0;
+
+	return length && !strncmp(path, dir, length) && path[length] == '/' &&
+	       !strchr(path + length + 1, '/') && !st->st_uid && !st->st_gid &&
+	       !(st->st_mode & 037);
+}
+
 static int check_file(const char *path, int fd, struct hg_error *error)
 {
 	struct stat st;
@@ -37,7 +50,7 @@ static int check_file(const char *path, int fd, struct hg_error *error)
 		return fail(error, -errno, "key file %s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return fail(error, -EINVAL, "key file %s is not a regular file", path);
-	if (st.st_mode & 077)
+	if (st.st_mode & 077 && !is_credential(path, &st))
 		return fail(error, -EPERM,
 			    "key file %s is open to others than its owner (mode %04o): chmod 600 "
 			    "it, and make a new key if somebody may have read it",

@@ -129,6 +129,33 @@ static void test_mode(void **state)
 	}
 }
 
+/* What systemd makes of LoadCredential= on tmpfs: root's, mode 0440 because of the ACL. */
+static void test_credential(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	write_key(HEX "\n", 0440);
+	assert_int_equal(read_key(), -EPERM);
+	setenv("CREDENTIALS_DIRECTORY", dir, 1);
+	assert_int_equal(read_key(), 0);
+	write_key(HEX "\n", 0444);
+	assert_int_equal(read_key(), -EPERM);
+	write_key(HEX "\n", 0460);
+	assert_int_equal(read_key(), -EPERM);
+	write_key(HEX "\n", 0440);
+	assert_int_equal(chown(path, 0, 12345), 0);
+	assert_int_equal(read_key(), -EPERM);
+	assert_int_equal(chown(path, 12345, 0), 0);
+	assert_int_equal(read_key(), -EPERM);
+	write_key(HEX "\n", 0440);
+	setenv("CREDENTIALS_DIRECTORY", "/tmp", 1); /* not in the directory itself */
+	assert_int_equal(read_key(), -EPERM);
+	setenv("CREDENTIALS_DIRECTORY", "", 1);
+	assert_int_equal(read_key(), -EPERM);
+	unsetenv("CREDENTIALS_DIRECTORY");
+}
+
 static void test_files(void **state)
 {
 	(void)state;
@@ -165,9 +192,8 @@ static void test_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_bad_text),
-		cmocka_unit_test(test_mode),
+		cmocka_unit_test(test_good),  cmocka_unit_test(test_bad_text),
+		cmocka_unit_test(test_mode),  cmocka_unit_test(test_credential),
 		cmocka_unit_test(test_files),
 	};
 
