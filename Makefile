@@ -27,7 +27,7 @@ LIBS_LOAD  := $(shell pkg-config --libs libbpf libmnl libelf zlib 2>/dev/null)
 LIBS_AGENT := $(shell pkg-config --libs libfyaml libsystemd libmnl libsodium jansson libcap libseccomp 2>/dev/null) -lm
 LIBS_STORE := $(shell pkg-config --libs libgit2 zlib 2>/dev/null)
 LIBS_WITN  := $(shell pkg-config --libs libsystemd libsodium libcap libseccomp 2>/dev/null) -lpthread
-LIBS_SYNC  := $(shell pkg-config --libs libgit2 gnutls libsodium jansson libfyaml zlib 2>/dev/null)
+LIBS_SYNC  := $(shell pkg-config --libs libgit2 gnutls libsodium jansson libfyaml libsystemd zlib 2>/dev/null)
 LIBS_TOOLS := $(shell pkg-config --libs jansson smartcols libsodium 2>/dev/null)
 
 WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum

@@ -72,6 +72,7 @@ static char *expand(const struct hg_command *command)
 
 static void set_environment(const struct hg_command *command)
 {
+	unsetenv("NOTIFY_SOCKET"); /* a service manager hears this program only */
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	setenv("HAGATE_STAGED", command->staged, 1);
 	setenv("HAGATE_PATH", command->path, 1);

@@ -14,6 +14,7 @@
 
 #include "sync/fetch.h"
 #include "sync/journal.h"
+#include "sync/program.h"
 #include "sync/talk.h"
 
 #define TURN_MS 250
@@ -318,6 +319,7 @@ int hg_daemon_run(const char *node_path)
 	if (!err) {
 		hg_listen_open(daemon);
 		set_state(daemon, "starting", "%s", "");
+		hg_program_ready();
 		loop(daemon);
 	} else {
 		fprintf(stderr, "hagate-sync: %s\n", error.text);

@@ -145,6 +145,7 @@ int main(int argc, char **argv)
 	if (!node.is_member) {
 		mkdir(node.config.state, 0700);
 		hg_sync_node_load(program.node, false, &node, &error);
+		hg_program_ready();
 		learn();
 		fprintf(stderr, "hagate-learn: this node is a member now\n");
 	}

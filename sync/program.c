@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "agent/log.h"
@@ -68,6 +69,11 @@ void hg_program_start(int argc, char **argv, const char *name, const char *doc, 
 		return;
 	fprintf(stderr, "%s: libsodium does not work on this machine\n", name);
 	exit(HG_EXIT_FAILED);
+}
+
+void hg_program_ready(void)
+{
+	sd_notify(0, "READY=1");
 }
 
 void hg_program_become(const char *name, const char *node_path)

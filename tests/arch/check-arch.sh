@@ -26,7 +26,7 @@ freestanding='(limits|stdbool|stddef|stdint|string)\.h'
 libbpf='bpf/(bpf|btf|libbpf|libbpf_common|libbpf_legacy)\.h'
 bpf_side='bpf/(bpf_helpers|bpf_endian|bpf_core_read|bpf_tracing|bpf_helper_defs)\.h'
 agent_libs='(systemd/sd-[a-z]+|libmnl/libmnl|sodium|jansson|libfyaml|sys/capability|seccomp)\.h'
-sync_libs='(git2(/[a-z/_]+)?|zlib|gnutls/gnutls|jansson|sodium)\.h'
+sync_libs='(git2(/[a-z/_]+)?|zlib|gnutls/gnutls|jansson|sodium|systemd/sd-daemon)\.h'
 tools_libs='(jansson|libsmartcols|libsmartcols/libsmartcols)\.h'
 
 witness_libs='(systemd/sd-daemon|sodium|sys/capability|seccomp)\.h'
