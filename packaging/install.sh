@@ -30,7 +30,7 @@ put() {
 put_units() {
 	work=$(mktemp -d)
 	for unit in hagated hagate-sync hagate-witness; do
-		sed "s#@sbindir@#$sbindir#g" "$here/$unit.service" >"$work/$unit.service"
+		sed -e "s#@sbindir@#$sbindir#g" -e "s#@bindir@#$bindir#g" "$here/$unit.service" >"$work/$unit.service"
 		put 644 "$work/$unit.service" "$unitdir/$unit.service"
 	done
 }
@@ -83,6 +83,16 @@ install | uninstall) ;;
 	;;
 esac
 
+if [ "$action" = uninstall ] && [ -z "$destdir" ] && [ -d /run/systemd/system ]; then
+	for unit in hagated hagate-sync hagate-witness; do
+		systemctl --quiet is-active "$unit" || systemctl --quiet is-enabled "$unit" 2>/dev/null ||
+			continue
+		echo "install.sh: $unit still runs, or starts at the next boot; run" \
+			"'systemctl disable --now $unit', then try again" >&2
+		exit 1
+	done
+fi
+
 if [ "$action" = uninstall ] && [ -z "$destdir" ] && [ -d /sys/fs/bpf/hagate ]; then
 	echo "install.sh: the data path is still loaded on this machine's NICs; stop hagated," \
 		"run 'hagate-load detach', then try again" >&2
@@ -99,4 +109,8 @@ put_units
 put_config_directory
 put_completions
 put_manuals
-[ "$action" = uninstall ] || tell_next
+if [ "$action" = install ]; then
+	tell_next
+elif [ -z "$destdir" ] && [ -d /run/systemd/system ]; then
+	systemctl daemon-reload
+fi
