@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -21,6 +22,7 @@
 #include "show.h"
 
 #define AGENT_ALIVE_NS (2 * 1000000000ull)
+#define TURN_NS 50000000
 
 const char *argp_program_version = "hagate-load " HG_VERSION;
 
@@ -115,17 +117,27 @@ static int fail(const char *text)
 	return HG_EXIT_FAILED;
 }
 
+/* One that was stopped a moment ago was seen a moment ago: only a newer sign of life tells. */
 static bool is_agent_alive(const struct arguments *arguments)
 {
-	__u64 age = hg_show_agent_age(arguments->pin);
+	const struct timespec pause = { .tv_nsec = TURN_NS };
+	__u64 seen = hg_show_agent_seen(arguments->pin);
 
-	if (arguments->is_force || age > AGENT_ALIVE_NS)
+	if (arguments->is_force)
 		return false;
-	fprintf(stderr,
-		"hagate-load: an agent works below %s (last seen %llu ms ago): stop hagated "
-		"first, or say --force\n",
-		arguments->pin, (unsigned long long)age / 1000000);
-	return true;
+	for (__u64 waited = 0; waited <= AGENT_ALIVE_NS; waited += TURN_NS) {
+		if (hg_show_agent_age(arguments->pin) > AGENT_ALIVE_NS)
+			return false;
+		nanosleep(&pause, NULL);
+		if (hg_show_agent_seen(arguments->pin) == seen)
+			continue;
+		fprintf(stderr,
+			"hagate-load: an agent works below %s: stop hagated first, or say "
+			"--force\n",
+			arguments->pin);
+		return true;
+	}
+	return false;
 }
 
 /* Without its own addresses in the maps a node that does not serve would lock its

@@ -87,16 +87,24 @@ static int read_meta(const char *pin, struct hg_meta *ret)
 	return err;
 }
 
-__u64 hg_show_agent_age(const char *pin)
+__u64 hg_show_agent_seen(const char *pin)
 {
 	struct hg_state state;
 	struct hg_meta meta;
-	__u64 now = now_ns();
 
 	if (read_meta(pin, &meta) || meta.layout != HG_LAYOUT_VERSION ||
-	    read_map(pin, HG_STATE_MAP, &state, sizeof(state)) || !state.agent_seen)
+	    read_map(pin, HG_STATE_MAP, &state, sizeof(state)))
+		return 0;
+	return state.agent_seen;
+}
+
+__u64 hg_show_agent_age(const char *pin)
+{
+	__u64 now = now_ns(), seen = hg_show_agent_seen(pin);
+
+	if (!seen)
 		return UINT64_MAX;
-	return now > state.agent_seen ? now - state.agent_seen : 0;
+	return now > seen ? now - seen : 0;
 }
 
 static void show_set(const struct report *report)

@@ -14,6 +14,8 @@ int hg_show_probe(char *const *ifnames, int count, bool is_try, struct hg_error 
 /* Age of the agent's last sign of life in ns, from the maps of this layout below `pin`;
  * UINT64_MAX when there is none. */
 __u64 hg_show_agent_age(const char *pin);
+/* When that was (CLOCK_BOOTTIME); 0: never, or not known. */
+__u64 hg_show_agent_seen(const char *pin);
 
 /* Warns on stderr of virtual addresses that NICs here still have: without the data
  * path the kernel answers for them, beside the node that serves. To be called while

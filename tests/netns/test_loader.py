@@ -214,10 +214,30 @@ def test_status_reads_what_the_data_path_does(box):
 def test_live_agent_is_not_disturbed(box):
     box.load("attach", "e0=lan")
     box.set_state(seen=boottime_ns())
-    for command in (["detach"], ["attach", "e0=lan"]):
-        refused = box.load(*command, check=False)
-        assert refused.returncode == 1 and "stop hagated first" in refused.stderr
-    box.assert_loaded("lan")
+    is_over = threading.Event()
+
+    def live():
+        while not is_over.wait(0.02):
+            box.set_state(seen=boottime_ns())
+
+    agent = threading.Thread(target=live)
+    agent.start()
+    try:
+        for command in (["detach"], ["attach", "e0=lan"]):
+            refused = box.load(*command, check=False)
+            assert refused.returncode == 1 and "stop hagated first" in refused.stderr
+        box.assert_loaded("lan")
+    finally:
+        is_over.set()
+        agent.join()
+    box.set_state(seen=boottime_ns())
+    box.load("detach")  # of an agent that has just been stopped
+    box.assert_clean()
+
+
+def test_force_does_not_ask(box):
+    box.load("attach", "e0=lan")
+    box.set_state(seen=boottime_ns() + 10**12)
     box.load("detach", "--force")
     box.assert_clean()
 
