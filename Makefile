@@ -91,7 +91,7 @@ FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps check unit check-store sync-random sync-size sync-times check-bpf check-netns check-arch check-format wiring-long sync-long fuzz format \
+.PHONY: all help deps check unit check-store sync-random sync-size sync-times check-bpf check-netns check-vm check-units check-arch check-format wiring-long sync-long fuzz format \
 	analyze asan bench model model-slice oracle sim check-sim filter-soak soak soak-run accident starve forged demo lab lab-down install uninstall clean man verifier
 
 all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) $(SOAK_BIN) $(SOAK_BPF) ## build everything; the programs are in build/bin
@@ -274,9 +274,13 @@ oracle: all $(ORACLE) ## the filter against its oracle: 1,000 rulesets x 10,000 
 check-netns: all $(BUILD)/sim/replay ## whole gateways in network namespaces (root)
 	$(Q)$(PYTEST) tests/netns
 
-check-vm: all ## two gateways as virtual machines with Debian's kernel, emulated: minutes (root)
+check-vm: all check-units ## two gateways as virtual machines with Debian's kernel, emulated: minutes (root)
 	$(Q)packaging/deps.sh --vm
 	$(Q)$(PYTEST) tests/vm
+
+check-units: all ## the units under systemd, in virtual machines as well: install to uninstall (root)
+	$(Q)packaging/deps.sh --vm
+	$(Q)$(PYTEST) tests/systemd
 
 check-witness: all ## the witness at length: lost memory, full disk, partitions at random; WITNESS_SECONDS (root)
 	$(Q)$(PYTEST) -s tests/netns/long_witness.py

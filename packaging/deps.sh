@@ -13,7 +13,7 @@ libseccomp-dev libgnutls28-dev libgit2-dev scdoc bash-completion git"
 test="libcmocka-dev python3 python3-pytest python3-scapy python3-pyroute2 iproute2 tcpdump stress-ng
 clang-tidy cppcheck clang-format libclang-rt-14-dev valgrind shellcheck keepalived nginx-light xdp-tools
 nftables ethtool iputils-ping iputils-arping procps util-linux kmod man-db spin"
-vm="qemu-system-x86 qemu-utils busybox-static cpio e2fsprogs"
+vm="qemu-system-x86 qemu-utils busybox-static cpio e2fsprogs debootstrap"
 
 [ "${1:-}" = --vm ] || vm=
 list=$(echo $build $test $vm)

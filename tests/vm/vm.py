@@ -26,6 +26,7 @@ from topology import GATEWAYS, NICS, SEGMENTS
 IMAGE = BUILD / "vm"
 MEMORY_MB = 256
 BOOT_TIMEOUT = 180
+KERNEL_LINE = "console=ttyS0 panic=1 quiet net.ifnames=0 tsc=reliable"
 
 
 class Channel:
@@ -72,10 +73,14 @@ class Vm(Hagate):
 
     def __init__(self, lab, name, settings, key=None):
         super().__init__(lab, name, settings, key)
-        self.disk = self.directory / "state.img"
-        shutil.copy(IMAGE / "state.img", self.disk)
+        self.disk = self._make_disk()
         self.shell = self.monitor = None
         self._plug()
+
+    def _make_disk(self):
+        disk = self.directory / "state.img"
+        shutil.copy(IMAGE / "state.img", disk)
+        return disk
 
     def _plug(self):
         """Cables end at taps; the namespace itself has no address on them."""
@@ -120,11 +125,13 @@ class Vm(Hagate):
             out.write(gzip.compress(made.stdout, 1))
         return own
 
+    def _boots(self):
+        """What follows the kernel, and how much memory it gets."""
+        return ("-m", MEMORY_MB, "-no-reboot", "-initrd", self._files(), "-append", KERNEL_LINE)
+
     def _arguments(self):
         yield from ("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "1",
-                    "-m", MEMORY_MB, "-nographic", "-nodefaults", "-no-reboot",
-                    "-kernel", IMAGE / "vmlinuz", "-initrd", self._files(),
-                    "-append", "console=ttyS0 panic=1 quiet net.ifnames=0 tsc=reliable",
+                    "-nographic", "-nodefaults", "-kernel", IMAGE / "vmlinuz", *self._boots(),
                     "-serial", f"file:{self.log}",
                     "-serial", f"unix:{self.directory}/shell,server=on,wait=off",
                     "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off",
