@@ -372,6 +372,22 @@ int control_send(const struct control_fixture *fixture, const char *text)
 	return fd;
 }
 
+/* A slot is free as soon as the server has seen that its client is gone. */
+static void wait_for_slot(const struct control_fixture *fixture)
+{
+	bool is_free = false;
+
+	for (int i = 0; i < 200 && !is_free; i++) {
+		char *answer = control_ask(fixture, STATUS);
+
+		is_free = strstr(answer, "\"ok\":true");
+		free(answer);
+		if (!is_free)
+			control_pause_ms(50);
+	}
+	control_assert_answers(fixture);
+}
+
 /* All slots are free: 16 silent clients fit, the 17th is told so. */
 void control_assert_slots_free(const struct control_fixture *fixture)
 {
@@ -383,13 +399,11 @@ void control_assert_slots_free(const struct control_fixture *fixture)
 	}
 	control_assert_refused(control_ask(fixture, STATUS), "too many clients");
 	close(fd[5]);
-	control_pause_ms(50);
-	control_assert_answers(fixture);
+	wait_for_slot(fixture);
 	for (int i = 0; i < HG_CTL_CLIENTS_MAX; i++)
 		if (i != 5)
 			close(fd[i]);
-	control_pause_ms(50);
-	control_assert_answers(fixture);
+	wait_for_slot(fixture);
 }
 
 int control_fixture_setup(void **state)

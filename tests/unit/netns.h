@@ -23,6 +23,7 @@ long number(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool succeeds(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 double now_ms(void);
+double cpu_ms(void); /* what this process has used */
 void sleep_ms(unsigned int ms);
 void get_mac(const char *ifname, uint8_t mac[6]);
 

@@ -198,7 +198,7 @@ static void test_thousand_vips(void **state)
 {
 	static unsigned int seen4[2048], seen6[2048];
 	struct hg_ip *list = many(1000, 1000);
-	double begin, worst = 0;
+	double begin, cpu, worst = 0;
 	struct hg_time next;
 
 	(void)state;
@@ -206,6 +206,7 @@ static void test_thousand_vips(void **state)
 	captured(seen4, seen6, 2048);
 	hg_announce_start(an, now());
 	begin = now_ms();
+	cpu = cpu_ms();
 	do {
 		double call = now_ms();
 
@@ -215,7 +216,7 @@ static void test_thousand_vips(void **state)
 	} while (next.ns <= now().ns);
 	print_message("1,000 VIPs of each family: %.2f ms, longest call %.2f ms\n",
 		      now_ms() - begin, worst);
-	assert_true(now_ms() - begin < 200); /* a loaded machine; typical is 5 ms */
+	assert_true(cpu_ms() - cpu < 200); /* sanitized; typical is 5 ms */
 	assert_int_equal(captured(seen4, seen6, 2048), 2000);
 	for (unsigned int i = 0; i < 1000; i++) {
 		assert_int_equal(seen4[i], 1);
@@ -332,7 +333,7 @@ static void test_full_buffer(void **state)
 	run("tc qdisc add dev v0 root tbf rate 5mbit burst 5k limit 100m");
 	assert_int_equal(hg_announce_set_port(an, 0, v0, mac, list, 8000), 0);
 	hg_announce_start(an, now());
-	while (hg_announce_stats(an, 0).rounds < 1 && now_ms() - begin < 8000) {
+	while (hg_announce_stats(an, 0).rounds < 1 && now_ms() - begin < 30000) {
 		double call = now_ms();
 		struct hg_time next = hg_announce_continue(an, now());
 
@@ -344,7 +345,7 @@ static void test_full_buffer(void **state)
 	assert_int_equal(hg_announce_stats(an, 0).failed, 0);
 	assert_int_equal(hg_announce_stats(an, 0).sent, 8000);
 	assert_true(has_waited);
-	while (total < 8000 && now_ms() - begin < 12000) {
+	while (total < 8000 && now_ms() - begin < 60000) {
 		total += captured(seen4, seen6, 8192);
 		sleep_ms(10);
 	}

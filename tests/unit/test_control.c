@@ -96,14 +96,14 @@ static void test_pieces(void **state)
 		assert_int_equal(send(fd, request + i, 1, 0), 1);
 		control_pause_ms(1);
 	}
-	answer = control_fixture_read(fd, 0, 1000, NULL);
+	answer = control_fixture_read(fd, 0, 8000, NULL);
 	assert_non_null(strstr(answer, "\"ok\":true"));
 	free(answer);
 	close(fd);
 
 	fd = control_send(fixture, "{\"command\":");
 	shutdown(fd, SHUT_WR);
-	control_assert_refused(control_fixture_read(fd, 0, 1000, NULL), "newline");
+	control_assert_refused(control_fixture_read(fd, 0, 8000, NULL), "newline");
 	close(fd);
 	control_assert_slots_free(fixture);
 	control_fixture_stop(fixture);
@@ -151,7 +151,7 @@ static void test_gone_before_answer(void **state)
 	/* Half closed is not gone. */
 	fd = control_send(fixture, "{\"command\":\"handover\"}\n");
 	shutdown(fd, SHUT_WR);
-	text = control_fixture_read(fd, 0, 2000, NULL);
+	text = control_fixture_read(fd, 0, 8000, NULL);
 	assert_string_equal(text, "{\"ok\":true,\"text\":\"the peer serves\"}\n");
 	free(text);
 	close(fd);
@@ -174,7 +174,7 @@ static void test_late_answer_lost(void **state)
 	assert_string_equal(text, "");
 	free(text);
 	assert_int_equal(send(fd, ":\"count\"}\n", 10, MSG_NOSIGNAL), 10);
-	text = control_fixture_read(fd, 0, 600, NULL);
+	text = control_fixture_read(fd, 0, 8000, NULL);
 	assert_string_equal(text, "{\"ok\":true,\"calls\":1}\n");
 	free(text);
 	close(fd);
@@ -229,7 +229,7 @@ static int try_as_nobody(const struct control_fixture *fixture)
 	free(answer);
 	puts("full"); /* the parent looks whether root still gets in */
 	fflush(stdout);
-	free(control_fixture_read(fd[0], 0, 6000, &is_end));
+	free(control_fixture_read(fd[0], 0, 20000, &is_end));
 	for (int i = 0; i < HG_CTL_CLIENTS_MAX - 2; i++)
 		close(fd[i]);
 	return 0;

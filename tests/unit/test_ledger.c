@@ -60,7 +60,7 @@ static void wait_for_outcome(int expected)
 {
 	struct pollfd fd = { .fd = hg_ledger_fd(ledger), .events = POLLIN };
 
-	assert_int_equal(poll(&fd, 1, 10000), 1);
+	assert_int_equal(poll(&fd, 1, 60000), 1);
 	assert_int_equal(hg_ledger_outcome(ledger), expected);
 }
 

@@ -148,7 +148,7 @@ static void expect_link(bool has_link)
 	struct hg_error error;
 	struct hg_nic nic;
 
-	for (int tries = 0; tries < 200; tries++) {
+	for (int tries = 0; tries < 2000; tries++) {
 		assert_int_equal(find(&by_veth_mac, &nic, &error), 0);
 		if (nic.has_link == has_link)
 			break;

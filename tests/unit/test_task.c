@@ -277,7 +277,7 @@ static void test_death(void **state)
 	for (int i = 0; i < 3 * HG_TASKS_MAX; i++) {
 		int fd = control_send(*state, "{\"command\":\"die\"}\n");
 
-		assert_true(is_closed_within(fd, 2000));
+		assert_true(is_closed_within(fd, 20000));
 		close(fd);
 		json_decref(ask(*state, "{\"command\":\"quick\"}\n"));
 	}
@@ -336,7 +336,7 @@ static void test_ends_with_the_server(void **state)
 	control_pause_ms(100);
 	assert_false(is_closed_within(fd, 0));
 	end_server(*state);
-	assert_true(is_closed_within(fd, 2000));
+	assert_true(is_closed_within(fd, 20000));
 	close(fd);
 }
 

@@ -130,7 +130,7 @@ static void test_answers_in_order(void **state)
 			job.filter.ifindex = 1000 + i; /* each of its own kind */
 		assert_int_equal(hg_worker_submit(worker, &job, &ids[i]), 0);
 	}
-	assert_int_equal(hg_worker_wait(worker, 5000), 0);
+	assert_int_equal(hg_worker_wait(worker, 60000), 0);
 	assert_int_equal(seen.done, 40);
 	assert_memory_equal(seen.order, ids, sizeof(ids));
 	assert_int_equal(hg_worker_events(worker), EPOLLIN);
@@ -187,7 +187,7 @@ static void test_hanging_worker(void **state)
 	assert_int_equal(hg_worker_events(worker), EPOLLIN);
 
 	assert_int_equal(kill(hg_worker_pid(worker), SIGCONT), 0);
-	assert_int_equal(hg_worker_wait(worker, 10000), 0);
+	assert_int_equal(hg_worker_wait(worker, 60000), 0);
 	/* every accepted job was answered, most as superseded, and the newest won */
 	assert_true(accepted >= 30000);
 	assert_int_equal(seen.results, accepted);
@@ -209,7 +209,7 @@ static void test_order_of_kinds_is_kept(void **state)
 	submit_addresses(HG_JOB_ADDRESSES_ADD, 0, 1); /* no key: never superseded */
 	submit_addresses(HG_JOB_ADDRESSES_ADD, 0, 1);
 	kill(hg_worker_pid(worker), SIGCONT);
-	assert_int_equal(hg_worker_wait(worker, 5000), 0);
+	assert_int_equal(hg_worker_wait(worker, 60000), 0);
 	assert_int_equal(seen.canceled, 1);
 	assert_int_equal(seen.done, 6);
 	assert_int_equal(seen.order[2], 4);
@@ -232,7 +232,7 @@ static void test_full_queue(void **state)
 	assert_int_equal(accepted, HG_WORKER_QUEUE_MAX + 1);
 	assert_int_equal(seen.canceled, HG_WORKER_NEIGH_MAX);
 	kill(hg_worker_pid(worker), SIGCONT);
-	assert_int_equal(hg_worker_wait(worker, 10000), 0);
+	assert_int_equal(hg_worker_wait(worker, 60000), 0);
 }
 
 /* More than a socket buffer holds: it goes over in pieces. */
@@ -246,7 +246,7 @@ static void test_largest_job(void **state)
 	assert_true(hg_worker_events(worker) & EPOLLOUT);
 	/* half handed over: cannot be superseded any more, and the next waits for it */
 	assert_int_equal(submit_addresses(HG_JOB_ADDRESSES_REMOVE, 1, HG_WORKER_ENTRIES_MAX), 0);
-	assert_true(now_ms() - begin < 100);
+	assert_true(now_ms() - begin < 5000); /* it does not wait for the stopped worker */
 	kill(hg_worker_pid(worker), SIGCONT);
 	assert_int_equal(hg_worker_wait(worker, 300000), 0);
 	assert_int_equal(seen.done, 2);
@@ -265,7 +265,7 @@ static void test_killed_worker(void **state)
 	submit_neigh();
 	submit_addresses(HG_JOB_ADDRESSES_ADD, 0, 1);
 	kill(pid, SIGKILL);
-	while (!seen.lost && now_ms() - begin < 2000)
+	while (!seen.lost && now_ms() - begin < 20000)
 		hg_worker_process(worker);
 	assert_int_equal(seen.lost, 1);
 	assert_int_equal(seen.broken, 4);
@@ -276,7 +276,7 @@ static void test_killed_worker(void **state)
 	end_worker(&worker);
 	worker = make();
 	assert_int_equal(submit_epoch(7), 0);
-	assert_int_equal(hg_worker_wait(worker, 2000), 0);
+	assert_int_equal(hg_worker_wait(worker, 60000), 0);
 	assert_int_equal(seen.done, 1);
 }
 
@@ -325,7 +325,7 @@ static void test_dies_with_its_parent(void **state)
 	assert_false(is_gone_within(child, 50));
 	kill(parent, SIGKILL);
 	waitpid(parent, NULL, 0);
-	assert_true(is_gone_within(child, 1000));
+	assert_true(is_gone_within(child, 20000));
 	close(pipefd[0]);
 	close(pipefd[1]);
 }
@@ -335,11 +335,11 @@ static void test_ignores_polite_signals(void **state)
 {
 	(void)state;
 	assert_int_equal(submit_epoch(1), 0);
-	assert_int_equal(hg_worker_wait(worker, 2000), 0);
+	assert_int_equal(hg_worker_wait(worker, 60000), 0);
 	kill(hg_worker_pid(worker), SIGTERM);
 	kill(hg_worker_pid(worker), SIGINT);
 	assert_int_equal(submit_epoch(9), 0);
-	assert_int_equal(hg_worker_wait(worker, 2000), 0);
+	assert_int_equal(hg_worker_wait(worker, 60000), 0);
 	assert_int_equal(seen.done, 2);
 }
 
@@ -351,10 +351,10 @@ static void test_ends_at_eof(void **state)
 
 	(void)state;
 	assert_int_equal(submit_epoch(1), 0);
-	assert_int_equal(hg_worker_wait(worker, 2000), 0);
+	assert_int_equal(hg_worker_wait(worker, 60000), 0);
 	assert_true(dup2(null, hg_worker_fd(worker)) >= 0); /* closes the socket */
 	close(null);
-	assert_true(is_gone_within(pid, 1000));
+	assert_true(is_gone_within(pid, 20000));
 }
 
 static void test_scheduling(void **state)
@@ -372,7 +372,7 @@ static void test_scheduling(void **state)
 	sched_setscheduler(0, SCHED_OTHER, &param);
 	assert_int_equal(hg_worker_submit(normal, &(struct hg_job){ .type = HG_JOB_LIST }, NULL),
 			 0);
-	assert_int_equal(hg_worker_wait(normal, 2000), 0);
+	assert_int_equal(hg_worker_wait(normal, 60000), 0);
 	assert_int_equal(sched_getscheduler(hg_worker_pid(normal)), SCHED_OTHER);
 	end_worker(&normal);
 }
