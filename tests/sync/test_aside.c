@@ -14,27 +14,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "tests/sync/rig.h"
+#include "tests/sync/fixture.h"
 
 #define KEPT "state/history-" RIG_UUID
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_init(&rig, 16 * 1024);
-	rig_now_ns = 0;
-	rig_boot_id = rig_validate = rig_apply = NULL;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_done(&rig);
-	return 0;
-}
 
 static int op_set_aside(struct rig_node *node, void *arg)
 {
@@ -124,7 +106,7 @@ static void test_faults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_faults, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

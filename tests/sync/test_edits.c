@@ -12,26 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "tests/sync/rig.h"
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_init(&rig, 16 * 1024);
-	rig_now_ns = 0;
-	rig_boot_id = rig_validate = rig_apply = NULL;
-	rig_timeout_s = 0;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_done(&rig);
-	return 0;
-}
+#include "tests/sync/fixture.h"
 
 /* --- edits behind its back -------------------------------------------------------------- */
 
@@ -243,7 +224,7 @@ static void test_rolled_back_snapshot(void **state)
 	rig_must(&rig, 0, rig_op_expect_text, "second");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -15,26 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "tests/sync/rig.h"
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_init(&rig, 32 * 1024);
-	rig_now_ns = 0;
-	rig_boot_id = rig_validate = rig_apply = NULL;
-	rig_must(&rig, 0, rig_op_write_files, "first");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_done(&rig);
-	return 0;
-}
+#include "tests/sync/fixture.h"
 
 static int op_shell(struct rig_node *node, void *arg)
 {
@@ -345,7 +326,7 @@ static void test_plain_git(void **state)
 	rig_must(&rig, 1, rig_op_cycle, &head.oid);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_files, fixture_teardown)
 
 int main(void)
 {

@@ -16,29 +16,10 @@
 #include <time.h>
 #include <cmocka.h>
 
-#include "tests/sync/rig.h"
+#include "tests/sync/fixture.h"
 
 #define PEAK_KIB_MAX (160 * 1024)
 #define STEP_MS_MAX 60000
-
-static struct rig rig;
-
-static int setup(void **state)
-{
-	(void)state;
-	rig_init(&rig, 256 * 1024);
-	rig_now_ns = 0;
-	rig_boot_id = rig_validate = rig_apply = NULL;
-	rig_must(&rig, 0, rig_op_write_files, "first");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rig_done(&rig);
-	return 0;
-}
 
 static int op_many_files(struct rig_node *node, void *arg)
 {
@@ -158,8 +139,9 @@ static void test_large_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_large_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_files, fixture_setup_files, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_large_file, fixture_setup_files,
+						fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,7 +147,7 @@ static void test_slow_loris(void **state)
 
 	(void)state;
 	assert_int_not_equal(hg_talk_new(fd, true, key, 500, &talk, &error), 0);
-	assert_in_range(hg_talk_now() - begin, 0, UINT64_C(1500000000));
+	assert_in_range(hg_talk_now() - begin, 0, UINT64_C(4000000000)); /* it goes on for 5 s */
 	waitpid(pid, &status, 0);
 	assert_int_equal(status, 0);
 }
