@@ -6,13 +6,16 @@
  *   echo client ADDRESS PORT [RATE]     RATE in packets a second, default 4000
  *
  * The client is told what to do on stdin, a word a line, and answers each with a
- * line of JSON: `state` (at once), `mark` (forget all so far), `report` (the window
- * since the last mark or report), `back NS` (at once: when the service was back after
- * that time of CLOCK_MONOTONIC), `quit` or end of file. A report looks at packets
- * sent before the word came and waits GRACE for their answers.
+ * line of JSON: `state` (at once; unanswered: packets since the latest one that was
+ * answered), `mark` (forget all so far), `report` (the window since the last mark or
+ * report), `back NS` (at once: when the service was back after that time of
+ * CLOCK_MONOTONIC), `quit` or end of file. A report looks at packets
+ * sent before the word came and waits GRACE for their answers, longer while one is
+ * missing that is younger than LOST. A sender that was not let run leaves out what it
+ * has not sent: a burst would be lost in queues that no steady traffic fills.
  *
- * The sender owns sent[] and next_seq, the receiver answered[], the main thread the
- * window. A gap is the time between the sending of the last packet answered before
+ * The sender owns sent[] and next_seq, the receiver answered[] and doubled[], the main
+ * thread the window. A gap is the time between the sending of the last packet answered before
  * a run of unanswered ones and the first answered after it.
  */
 #include <errno.h>
@@ -31,6 +34,8 @@
 
 #define NS_PER_S 1000000000ull
 #define GRACE_NS 250000000ull
+#define LOST_NS 1000000000ull
+#define LATE_NS 20000000ull
 #define SECONDS_MAX 1800u
 #define PAYLOAD 64
 #define BACK_RUN 8u
@@ -45,9 +50,11 @@ struct client {
 	uint64_t capacity;
 	uint64_t *sent; /* ns, by sequence number */
 	_Atomic uint64_t *answered; /* ns, 0: not yet */
+	_Atomic uint64_t *doubled; /* further answers, by sequence number */
 	_Atomic uint64_t next_seq;
 	_Atomic uint64_t last_answer; /* ns */
-	_Atomic uint64_t duplicates, send_errors;
+	_Atomic uint64_t last_seq; /* the latest one answered, and 1 */
+	_Atomic uint64_t send_errors;
 };
 
 static uint64_t now_ns(void)
@@ -123,6 +130,8 @@ static void *run_sender(void *arg)
 		struct timespec ts;
 
 		due += step;
+		if (now_ns() > due + LATE_NS)
+			due = now_ns();
 		ts.tv_sec = (time_t)(due / NS_PER_S);
 		ts.tv_nsec = (long)(due % NS_PER_S);
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
@@ -149,23 +158,27 @@ static void *run_receiver(void *arg)
 		if (seq >= atomic_load(&c->next_seq))
 			continue;
 		if (!atomic_compare_exchange_strong(&c->answered[seq], &before, now))
-			atomic_fetch_add(&c->duplicates, 1);
+			atomic_fetch_add(&c->doubled[seq], 1);
 		atomic_store(&c->last_answer, now);
+		if (seq >= atomic_load(&c->last_seq))
+			atomic_store(&c->last_seq, seq + 1);
 	}
 	return NULL;
 }
 
 static void say_state(struct client *c)
 {
-	uint64_t now = now_ns(), last = atomic_load(&c->last_answer);
+	uint64_t last_seq = atomic_load(&c->last_seq), sent = atomic_load(&c->next_seq);
+	uint64_t last = atomic_load(&c->last_answer), now = now_ns();
 
-	printf("{\"sent\": %llu, \"answered\": %s, \"last_answer_ms\": %.1f}\n",
-	       (unsigned long long)atomic_load(&c->next_seq), last ? "true" : "false",
-	       last ? (double)(now - last) / 1e6 : 0.0);
+	printf("{\"sent\": %llu, \"answered\": %s, \"last_answer_ms\": %.1f, "
+	       "\"unanswered\": %llu}\n",
+	       (unsigned long long)sent, last ? "true" : "false",
+	       last ? (double)(now - last) / 1e6 : 0.0, (unsigned long long)(sent - last_seq));
 }
 
 struct summary {
-	uint64_t received, gap_ns, gap_at, rtt_max, stall_ns;
+	uint64_t received, doubled, gap_ns, gap_at, rtt_max, stall_ns;
 };
 
 static struct summary summarize(struct client *c, struct window w)
@@ -177,6 +190,7 @@ static struct summary summarize(struct client *c, struct window w)
 		uint64_t answered = atomic_load(&c->answered[seq]);
 		int is_last = seq + 1 == w.end;
 
+		sum.doubled += atomic_load(&c->doubled[seq]);
 		if (seq > w.first && c->sent[seq] - c->sent[seq - 1] > sum.stall_ns)
 			sum.stall_ns = c->sent[seq] - c->sent[seq - 1];
 		if (answered) {
@@ -195,20 +209,33 @@ static struct summary summarize(struct client *c, struct window w)
 	return sum;
 }
 
+/* Whether an answer that is missing may still be on its way. */
+static int is_open(const struct client *c, struct window w)
+{
+	uint64_t now = now_ns();
+
+	for (uint64_t seq = w.end; seq > w.first && c->sent[seq - 1] + LOST_NS > now; seq--)
+		if (!atomic_load(&c->answered[seq - 1]))
+			return 1;
+	return 0;
+}
+
 static void say_report(struct client *c, struct window w)
 {
-	struct timespec ts = { .tv_nsec = GRACE_NS };
+	struct timespec grace = { .tv_nsec = GRACE_NS }, pause = { .tv_nsec = 10000000 };
 	struct summary sum;
 	uint64_t sent = w.end - w.first;
 
-	nanosleep(&ts, NULL);
+	nanosleep(&grace, NULL);
+	while (is_open(c, w))
+		nanosleep(&pause, NULL);
 	sum = summarize(c, w);
 	printf("{\"sent\": %llu, \"received\": %llu, \"lost\": %llu, \"duplicate\": %llu, "
 	       "\"gap_ms\": %.3f, \"gap_at_ms\": %.3f, \"rtt_max_ms\": %.3f, "
 	       "\"stall_ms\": %.3f, \"send_errors\": %llu}\n",
 	       (unsigned long long)sent, (unsigned long long)sum.received,
-	       (unsigned long long)(sent - sum.received),
-	       (unsigned long long)atomic_exchange(&c->duplicates, 0), (double)sum.gap_ns / 1e6,
+	       (unsigned long long)(sent - sum.received), (unsigned long long)sum.doubled,
+	       (double)sum.gap_ns / 1e6,
 	       sum.gap_at ? (double)(sum.gap_at - c->sent[w.first]) / 1e6 : 0.0,
 	       (double)sum.rtt_max / 1e6, (double)sum.stall_ns / 1e6,
 	       (unsigned long long)atomic_exchange(&c->send_errors, 0));
@@ -254,7 +281,6 @@ static void obey(struct client *c)
 		if (!strcmp(line, "state")) {
 			say_state(c);
 		} else if (!strcmp(line, "mark")) {
-			atomic_store(&c->duplicates, 0);
 			w.first = w.end;
 			puts("{}");
 		} else if (!strcmp(line, "report")) {
@@ -289,7 +315,9 @@ static int run_client(int fd, unsigned int rate)
 	c->capacity = (uint64_t)rate * SECONDS_MAX;
 	c->sent = map_array(c->capacity);
 	c->answered = map_array(c->capacity);
-	if (!c->sent || !c->answered || pthread_create(&receiver, NULL, run_receiver, c) ||
+	c->doubled = map_array(c->capacity);
+	if (!c->sent || !c->answered || !c->doubled ||
+	    pthread_create(&receiver, NULL, run_receiver, c) ||
 	    pthread_create(&sender, NULL, run_sender, c)) {
 		perror("echo");
 		return 1;

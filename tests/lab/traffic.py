@@ -38,6 +38,10 @@ class Echo:
         state = self.ask("state")
         return state["answered"] and state["last_answer_ms"] < 5
 
+    def wait_silent(self, timeout=5):
+        """Until a hundred packets in a row had no answer."""
+        wait_for(lambda: self.ask("state")["unanswered"] > 100, timeout, "the end of the traffic")
+
     def wait_flowing(self, timeout=10):
         wait_for(self.is_flowing, timeout, "echo traffic to flow", pause=0.005)
 
@@ -79,10 +83,20 @@ def who_answers(lab, host, address, count=3, wait=0.15):
                 sock.settimeout(left)
                 with contextlib.suppress(TimeoutError):
                     frame = sock.recv(2048)
-                    if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\x02" and \
-                            frame[28:32] == inet_aton(address):
+                    if is_answer(frame, address):
                         found.add(frame[22:28].hex(":"))
+        sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):  # what came while this thread was not let run
+            while frame := sock.recv(2048):
+                if is_answer(frame, address):
+                    found.add(frame[22:28].hex(":"))
     return found
+
+
+def is_answer(frame, address):
+    """Whether it is an ARP reply of that address."""
+    return (frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\x02" and
+            frame[28:32] == inet_aton(address))
 
 
 class ArpQuestions:
@@ -102,7 +116,8 @@ class ArpQuestions:
 
     def _run(self):
         while not self.is_over.wait(self.interval):
-            self.socket.send(self.question)
+            with contextlib.suppress(OSError):  # a full queue, a link that is down
+                self.socket.send(self.question)
 
     def __enter__(self):
         return self
