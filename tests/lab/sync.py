@@ -2,7 +2,6 @@
 """hagate-sync beside hagated: members, nodes that join, and the files they share."""
 import json
 import shutil
-import signal
 
 from agents import Settings
 from procs import BUILD, in_ns, run, wait_for
@@ -54,9 +53,8 @@ class Sync:
         self.process = self.lab.processes.start(self.line(), log=self.log)
 
     def kill(self):
-        self.lab.processes.signal(self.process, signal.SIGKILL)
-        if self.process:
-            self.process.wait(10)
+        """With its children: none of them writes into the node's files any more."""
+        self.lab.processes.kill(self.process)
 
     def is_running(self):
         return self.process is not None and self.process.poll() is None

@@ -4,7 +4,6 @@ import contextlib
 import shutil
 import socket
 import threading
-import time
 
 from procs import BUILD, LabError, entered, in_ns, wait_for
 from topology import GATEWAYS
@@ -72,7 +71,7 @@ class Witness:
 
     def stop(self):
         self.process.terminate()
-        return self.process.wait(10)
+        return self.process.wait(30)
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -105,6 +104,7 @@ class SlowPath:
             self.front.bind((witness.address, self.port))
         self.front.settimeout(0.2)
         self.back = {}  # client -> socket to the witness
+        self.held = []  # timers of datagrams that are held back
         self.threads = [threading.Thread(target=self._take, daemon=True)]
         self.threads[0].start()
 
@@ -118,7 +118,12 @@ class SlowPath:
                 data, client = self.front.recvfrom(512)
                 if client not in self.back:
                     self._connect(client)
-                threading.Timer(self.seconds, self.back[client].send, [data]).start()
+                self.held.append(threading.Timer(self.seconds, self._send, [client, data]))
+                self.held[-1].start()
+
+    def _send(self, client, data):
+        with contextlib.suppress(ConnectionError):  # the witness may be dead
+            self.back[client].send(data)
 
     def _connect(self, client):
         with entered(self.witness.lab.ns(self.witness.node)):
@@ -135,8 +140,7 @@ class SlowPath:
 
     def close(self):
         self.is_over = True
-        for thread in self.threads:
+        for thread in (*self.threads, *self.held):  # what is held back still needs its socket
             thread.join()
-        time.sleep(self.seconds)  # what is held back still has its socket
         for one in (self.front, *self.back.values()):
             one.close()
