@@ -14,7 +14,7 @@ import struct
 from collections import defaultdict
 
 import bpfmap
-from agents import Settings
+from agents import PROMPT, Settings
 from figures import record
 from procs import LabError, entered, in_ns, run
 from topology import GATEWAYS, HOSTS, NICS
@@ -138,7 +138,7 @@ def variants(lab, filter_id, rng):
 
 def measure(lab, runs):
     """Records, with xdp-filter as the peer of transit through hg_gate."""
-    lab.use_hagate(Settings())
+    lab.use_hagate(Settings(**PROMPT))
     first, _ = lab.start_agents()
     if not first.is_active():
         raise LabError("gw1 did not become active")

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from agents import Settings
+from agents import PROMPT, Settings
 from figures import record
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -25,7 +25,7 @@ def rss_mib(pid):
 
 def measure(lab, seconds):
     """Both nodes idle; the waiting is the measurement."""
-    lab.use_hagate(Settings())
+    lab.use_hagate(Settings(**PROMPT))
     agents = lab.start_agents()
     before = {agent.name: cpu_seconds(agent.process.pid) for agent in agents}
     start = time.monotonic()

@@ -4,7 +4,7 @@
 Two clocks: the gap of a 4 kHz echo, and the new holder's own time from the last sign of
 the old one to serving, which is free of what hosts and switches add.
 """
-from agents import Settings
+from agents import PROMPT, Settings
 from figures import record
 from procs import LabError, wait_for
 from scenarios import measured, wait_steady
@@ -33,7 +33,7 @@ def measure(lab, runs, say=print):
     found = {kind: [] for kind in KINDS}
     for number in range(runs):
         for kind in KINDS if number % 2 else reversed(KINDS):
-            settings = Settings(extra=witness.setting if kind == "with" else "")
+            settings = Settings(**PROMPT, extra=witness.setting if kind == "with" else "")
             try:
                 gap, own, rtt = _one(lab, settings, kind == "with")
             except LabError as error:

@@ -9,7 +9,7 @@ work as it should.
 import sys
 import time
 
-from agents import Settings
+from agents import PROMPT, Settings
 from lab import Lab
 from procs import LabError, wait_for
 from scenarios import measured, wait_steady
@@ -108,7 +108,8 @@ def main():
     try:
         with Lab() as lab:
             print(DRAWING)
-            lab.use_hagate(Settings(failback=True, failback_delay=f"{FAILBACK_DELAY_S}s"))
+            lab.use_hagate(Settings(**PROMPT, failback=True,
+                                    failback_delay=f"{FAILBACK_DELAY_S}s"))
             print("* both agents start ...", end="", flush=True)
             lab.start_agents()
             with Echo(lab, "hB") as echo:

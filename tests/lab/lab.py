@@ -11,7 +11,6 @@ on errors and signals. As a command:
     lab.py down [--all]          removes it; --all: also what dead owners left behind
 """
 import argparse
-import contextlib
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from agents import Hagate, Keepalived, Settings, random_key
+from agents import PROMPT, Hagate, Keepalived, Settings, random_key
 from faults import Wire
 from procs import BUILD, LabError, Processes, in_ns, run, start_time, wait_for
 from topology import GATEWAYS, HOSTS, NICS, NODES, Topology
@@ -154,8 +153,7 @@ class Lab:
         """Starts both; returns when gw1 is active and gw2 ready to take over."""
         first, second = self.agents.values()
         first.start()
-        with contextlib.suppress(LabError):  # alone it may not be allowed to serve
-            wait_for(first.is_active, 2, "gw1 to be active")
+        wait_for(first.is_settled, timeout, "gw1 to serve, or to listen on")
         second.start()
         wait_for(lambda: first.is_ready() and second.is_ready(), timeout,
                  "both agents to be ready" + self.log_tails())
@@ -232,7 +230,7 @@ def cmd_up(args):
         if args.keepalived:
             lab.use_keepalived()
         else:
-            lab.use_hagate(Settings(failback=True, failback_delay="5s"))
+            lab.use_hagate(Settings(**PROMPT, failback=True, failback_delay="5s"))
         lab.start_agents()
     except BaseException:
         lab.down()

@@ -14,7 +14,7 @@ HAGATE = BUILD / "bin" / "hagate"
 
 @pytest.fixture(scope="module", name="first")
 def _first(lab):
-    first, _ = lab.use_hagate(Settings(interval="20ms", lease="200ms"))
+    first, _ = lab.use_hagate(Settings())
     first.start()
     wait_for(first.is_active, 10, "gw1 to be active")
     yield first

@@ -25,7 +25,8 @@ def test_continue_serves_on_and_ends_when_healed(lab, start):
              "only the winner to answer")
     loser = first if winner is second else second
     assert loser.role() in ("draining", "standby")
-    assert max(agent.status()["overlap_ms"] for agent in (first, second)) >= 100
+    wait_for(lambda: max(agent.status()["overlap_ms"] for agent in (first, second)) >= 100, 5,
+             "the overlap to be told")
 
 
 def test_stop_never_has_two_owners(lab, start):

@@ -86,8 +86,8 @@ def test_power_off_is_silence_in_both_directions(routed):
         routed.wire.set_node("gw1", 0)
         echo.wait_flowing()
         report = echo.report()
-    assert 200 < report["gap_ms"] < 2000 and report["lost"] * 0.25 == pytest.approx(
-        report["gap_ms"], rel=0.2)
+    # 4,000 a second, less what the machine did not let the sender send.
+    assert 200 < report["gap_ms"] and 200 < report["lost"] < 4 * report["gap_ms"] * 1.05
 
 
 def test_loss_and_duplicates_are_as_ordered(routed):
@@ -119,8 +119,9 @@ def test_wire_sees_source_addresses(routed):
 def test_two_owners_are_seen_where_there_are_two(lab):
     """The control for test_never_two_owners_at_once: a suspended keepalived keeps its
     address, and the same measurement says so."""
-    first, second = lab.use_keepalived(0.01)
+    first, second = lab.use_keepalived(0.1)
     lab.start_agents()
+    wait_for(lambda: lab.active() == [first], 10, "gw1 alone to have the address")
     first.suspend()
     wait_for(second.is_active, 5, "gw2 to take over")
     lab.wire.forget()

@@ -13,8 +13,7 @@ from topology import GATEWAYS, VIP4
 from traffic import Echo, arp_entry, who_answers
 
 VIP_PORTS = ("lan", "wan")
-CALM = {"interval": "20ms", "lease": "200ms"}  # speed is not the point here
-AUTO = Settings(mac="auto", **CALM, timers={"agent_grace": "10s"})
+AUTO = Settings(mac="auto", timers={"agent_grace": "10s"})
 
 
 def port(agent, name):
@@ -139,7 +138,7 @@ class TestStatic:
 
     def test_virtual_warns_loudly(self, lab, start):
         """Configured, but the network cannot: named on both nodes."""
-        first, second = start(Settings(mac="virtual", **CALM))
+        first, second = start(Settings(mac="virtual"))
         for agent in (first, second):
             wait_for(lambda a=agent: any("mac: virtual does not work on port lan" in fault
                                          for fault in a.status()["faults"]), 10,
@@ -240,7 +239,7 @@ def test_each_port_for_itself(lab, start):
 
 
 def test_real_is_tested_on_demand_only(start):
-    pair = start(Settings(**CALM))
+    pair = start(Settings())
     assert all(port(agent, "lan")["mac_test"] is None for agent in pair)
     text = pair[0].command("ports", "--test-mac").stdout
     assert "both ways" in text

@@ -41,7 +41,7 @@ def test_status_json(pair):
         assert {"count", "last_ms"} <= set(status["failover"])
         assert re.fullmatch("0x[0-9a-f]{16}", status["epoch"])
     assert first.status()["serving"] and not second.status()["serving"]
-    wait_for(lambda: 0 < first.status()["lease_ms"] <= 20.1, 5, "a lease that gw2 grants")
+    wait_for(lambda: 0 < first.status()["lease_ms"] <= 400.1, 5, "a lease that gw2 grants")
     assert first.role() == "active" and second.role() == "standby"
     assert first.status()["peer"]["node"] == "gw2"
 
@@ -84,8 +84,7 @@ def status_with_its_pins(agent):
 
 def test_status_of_a_dead_agent(start):
     """It says what is so: on the standby, on the node that serves, and after its grace."""
-    first, second = start(Settings(interval="20ms", lease="200ms",
-                                   timers={"agent_grace": "4s"}))
+    first, second = start(Settings(timers={"agent_grace": "6s"}))
     for agent, said in ((second, "does not serve"), (first, "This node SERVES without")):
         agent.kill()
         done = status_with_its_pins(agent)
@@ -100,7 +99,7 @@ def test_status_of_a_dead_agent(start):
 
 def test_serving_again_alone_is_no_takeover(start):
     """gw1 relieved gw2's last term; after its own agent's restart there is nobody to relieve."""
-    first, second = start(Settings(interval="20ms", lease="200ms"))
+    first, second = start(Settings())
     first.command("handover")
     wait_for(second.is_active, 5, "gw2 to serve")
     second.power_off()
@@ -155,7 +154,7 @@ def test_handover_that_comes_to_nothing(lab, start):
 
 
 WRONG = [
-    ("timers", "interval: 5ms", "interval: 15ms"),  # above a third of the lease
+    ("timers", "interval: 20ms", "interval: 150ms"),  # above a third of the lease
     ("unknown key", "isolation: continue", "isolatoin: continue"),
     ("vip", "10.1.0.1/24", "10.1.0.300/24"),
     ("twice", "cluster: lab", "cluster: lab\ncluster: lab"),
@@ -193,7 +192,8 @@ def test_reload_adds_and_removes_a_vip(lab, pair):
     for agent in pair:
         agent.write(Settings())
         agent.command("reload")
-    assert who_answers(lab, "hB", "10.1.0.77") == set()
+    # Its worker takes the address off the NIC; until then the kernel answers for it.
+    wait_for(lambda: who_answers(lab, "hB", "10.1.0.77") == set(), 5, "nobody to answer")
     assert first.is_active()
 
 
@@ -225,8 +225,8 @@ def test_nic_removed_and_plugged_in_again(lab, pair):
         wait_for(second.is_active, 10, "gw2 to take over")
         echo.wait_flowing()
         assert echo.report()["gap_ms"] < 2000
-    status = first.status()
-    assert next(p for p in status["ports"] if p["name"] == "wan")["fault"]
+    wait_for(lambda: next(p for p in first.status()["ports"] if p["name"] == "wan")["fault"], 5,
+             "gw1 to name the fault")
     lab.topology.add_nic(gateway, "wan")
     lab.wire.attach_port(gateway, "wan")
     wait_for(lambda: all(p["xdp"] == "native" and p["peer_heard"]

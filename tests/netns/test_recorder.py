@@ -28,7 +28,7 @@ def test_steps_tell_what_went_in_and_out(pair):
     assert serving["state"] == "active" and serving["reason"] == "consent"
     assert any(step["event"] == "hello" and step["hello"]["is_consent"] for step in found)
     assert any(step["event"] == "tick" and step["actions"] == ["send-probe"] for step in found)
-    assert found[0]["event"] == "start" and found[0]["config"]["lease"] == 20000000
+    assert found[0]["event"] == "start" and found[0]["config"]["lease"] == 400000000
 
 
 def test_steps_play_again_to_the_letter(pair, tmp_path):
@@ -49,7 +49,7 @@ def test_steps_as_text(pair):
 
 
 def test_ring_keeps_the_last_steps(start):
-    first, _ = start(Settings(interval="1ms", lease="20ms"))
+    first, _ = start(Settings(interval="1ms"))
     seen = set()
     while len(seen) < 5000:  # more than the ring holds
         seen |= {step["now_ns"] for step in steps(first)[1]}

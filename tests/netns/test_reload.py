@@ -163,7 +163,7 @@ def test_killed_setup_changes_nothing(lab, pair):
             child, = wait_for(lambda: children(first, "hagated-setup"), 5, "setup's child",
                               pause=0.001)
             os.kill(child, signal.SIGKILL)
-            _, errors = reload.communicate(timeout=10)
+            _, errors = reload.communicate(timeout=60)
         assert echo.report()["lost"] == 0
     assert reload.returncode == 1 and "nothing changed" in errors, errors
     assert re.search("child .* died", errors), errors
@@ -269,8 +269,8 @@ def test_maintenance_is_remembered_at_once(pair):
     os.kill(worker, signal.SIGSTOP)
     first.command("maintenance", "on")
     first.process.terminate()
-    os.kill(worker, signal.SIGCONT)
-    first.process.wait(10)
+    os.kill(worker, signal.SIGCONT)  # within the 2 s that the agent waits for it
+    first.process.wait(30)
     wait_for(second.is_active, 10, "gw2 to serve")
     first.start()
     first.wait_role("maintenance")
@@ -301,6 +301,7 @@ def test_status_beside_a_dead_agent(pair, fault):
     first, second = pair
     getattr(first, fault)()
     wait_for(second.is_active, 10, "gw2 to take over")
+    wait_for(lambda: second.status()["faults"], 5, "gw2 to say that gw1's agent is dead")
     status, text = second.status(), second.command("status").stdout
     assert "BOTH SERVE" not in text and "gw2 (this node) SERVES" in text
     assert status["peer"]["role"] == "unknown" and status["overlap_ms"] == 0

@@ -9,6 +9,8 @@ from agents import Settings
 from procs import wait_for
 
 WIDE = Settings(interval="20ms", lease="400ms")  # nothing lapses by the machine's noise
+# Nor does anything look like a stall that is tested, when the machine has one of its own.
+VERY_WIDE = Settings(interval="20ms", lease="2s", timers={"agent_grace": "20s"})
 
 
 def timers(agent, *args):
@@ -32,7 +34,7 @@ def test_gaps_are_seen_by_both(start):
         wait_for(lambda: left(agent) is not None, 5, "the status to know")
         assert 0 < left(agent) < 400
         assert observed(agent, "rtt")["samples"] > 0
-        assert observed(agent, "agent-late")["samples"] > 50
+        wait_for(lambda a=agent: observed(a, "agent-late")["samples"] > 50, 5, "its own lateness")
         text = agent.command("status").stdout
         assert re.search(r"^timers lease 400 ms, least left .*ms in the last", text, re.M)
     assert first.status()["timers"]["gaps_of"] == "grants"
@@ -44,7 +46,7 @@ def test_too_little_is_said_plainly(pair):
     wait_for(lambda: observed(first, "grants")["samples"] > 10, 10, "grants")
     found = timers(first)
     assert found["verdict"] in ("unknown", "too-tight") and found["recommended"] is None
-    assert found["interval_ms"] == 5 and found["lease_ms"] == 20
+    assert found["interval_ms"] == 20 and found["lease_ms"] == 400
     text = first.command("timers").stdout
     assert "too little observed" in text
     assert max(map(len, text.splitlines())) <= 80
@@ -62,31 +64,33 @@ def stall(agent, seconds):
 
 
 def test_a_late_agent_shows(start):
-    """One agent stops for 150 ms: it says so itself, and as the other goes on with the
+    """One agent stops for a second: it says so itself, and as the other goes on with the
     bounce, the lease came no closer to its end."""
-    first, second = start(WIDE)
+    first, second = start(VERY_WIDE)
     wait_for(lambda: observed(first, "grants")["samples"] > 100, 10, "grants")
-    stall(first, 0.15)
-    wait_for(lambda: first.status()["timers"]["agent_late_ms"] > 100, 5, "it to be told")
-    assert observed(first, "agent-late")["longest_ms"] > 100
-    assert left(first) > 200 and first.is_active()
-    assert second.status()["timers"]["agent_late_ms"] < 100
+    stall(first, 1)
+    wait_for(lambda: first.status()["timers"]["agent_late_ms"] > 900, 5, "it to be told")
+    assert observed(first, "agent-late")["longest_ms"] > 900
+    assert left(first) > 1100 and first.is_active()
+    assert second.status()["timers"]["agent_late_ms"] < 900
 
 
 def test_both_late_come_close(start):
-    """Both agents stop for 250 ms of 400 ms: the lease lives, and both tell how close it
-    was, in the status and in `timers`."""
-    first, second = start(WIDE)
+    """Both agents stop for 1.2 s of 2 s: the lease lives, and both tell how close it was, in
+    the status and in `timers`."""
+    first, second = start(VERY_WIDE)
+    epoch = first.epoch()
     wait_for(lambda: observed(first, "grants")["samples"] > 100, 10, "grants")
     for agent in (first, second):
         agent.lab.processes.signal(agent.process, signal.SIGSTOP)
-    time.sleep(0.25)
+    time.sleep(1.2)
     for agent in (first, second):
         agent.lab.processes.signal(agent.process, signal.SIGCONT)
-    wait_for(lambda: left(first) < 180, 5, "gw1 to tell")
-    wait_for(lambda: left(second) < 180, 5, "gw2 to tell")
-    assert observed(first, "grants")["longest_hour_ms"] > 220
-    assert observed(second, "requests")["longest_hour_ms"] > 220
+    wait_for(lambda: left(first) < 900, 5, "gw1 to tell")
+    wait_for(lambda: left(second) < 900, 5, "gw2 to tell")
+    assert observed(first, "grants")["longest_hour_ms"] > 1100
+    assert observed(second, "requests")["longest_hour_ms"] > 1100
+    assert first.is_active() and first.epoch() == epoch
 
 
 def test_a_new_interval_begins_anew(start):

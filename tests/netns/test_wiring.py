@@ -16,7 +16,7 @@ from topology import GATEWAYS, NICS, VIP4
 from traffic import Echo, who_answers
 
 GW1, GW2 = GATEWAYS["gw1"], GATEWAYS["gw2"]
-CALM = Settings(interval="20ms", lease="200ms")  # speed is not the point here
+CALM = Settings()  # speed is not the point here
 long = pytest.mark.skipif(not os.environ.get("LONG"), reason="`make wiring-long`")
 
 
@@ -53,6 +53,7 @@ def moved(lab, gateway, **places):
         lab.topology.ip(gateway.hypervisor, f"link set {gateway.port(segment)} master {bridge}")
     for segment, bridge in places.items():
         put(segment, bridge)
+    wait_for(lab.topology.is_forwarding, 10, "all switch ports to forward")
     try:
         yield
     finally:

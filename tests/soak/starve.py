@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "lab"),
                 str(Path(__file__).resolve().parents[1] / "bench")]
 
-from agents import Hagate, Settings  # noqa: E402
+from agents import PROMPT, Hagate, Settings  # noqa: E402
 from bpfmap import Map  # noqa: E402
 from figures import save, table  # noqa: E402
 from lab import Lab  # noqa: E402
@@ -32,7 +32,7 @@ from topology import HOSTS, VIP4  # noqa: E402
 from traffic import arp_request  # noqa: E402
 
 STACKS = {
-    "hagate 5/20": lambda lab: lab.use_hagate(Settings(failback=False)),
+    "hagate 5/20": lambda lab: lab.use_hagate(Settings(**PROMPT, failback=False)),
     "keepalived 10 ms": lambda lab: lab.use_keepalived(0.01),
     "keepalived 100 ms": lambda lab: lab.use_keepalived(0.1),
 }
