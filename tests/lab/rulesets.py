@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Rulesets for tests of the filter, and packets that show which ruleset judged them."""
 import json
+import struct
 import threading
 import time
 from contextlib import suppress
@@ -69,23 +70,23 @@ class Stray:
     def _send(self):
         while not self.is_over:
             with suppress(OSError):
-                self.source.sendto(b"stray", self.target)
+                self.source.sendto(struct.pack("d", time.monotonic()), self.target)
                 self.sent += 1
             time.sleep(self.pause)
 
     def _receive(self):
         while not self.is_over:
             with suppress(TimeoutError):
-                self.sink.recv(64)
-                self._received.append(time.monotonic())
+                sent, = struct.unpack("d", self.sink.recv(64))
+                self._received.append((sent, time.monotonic()))
 
     @property
     def received(self):
         return len(self._received)
 
-    def times(self):
-        """When they arrived (time.monotonic())."""
-        return list(self._received)
+    def passed_after(self, moment):
+        """When the first arrived that was sent after that moment; None if none did."""
+        return min((came for sent, came in list(self._received) if sent > moment), default=None)
 
     def close(self):
         self.is_over = True

@@ -19,8 +19,8 @@ from traffic import ECHO_PORT, Echo
 
 
 def settings(extra):
-    """A long lease: what is tested here is the filter, also on a machine that is busy."""
-    return Settings(interval="20ms", lease="200ms", extra=extra)
+    """A long grace: an agent that is killed is back in time, also on a slow machine."""
+    return Settings(timers={"agent_grace": "20s"}, extra=extra)
 
 
 def put(agents, extra, command=True):
@@ -43,11 +43,11 @@ def trace(agent, packet):
     return json.loads(agent.command("filter", "trace", packet, "--json").stdout)
 
 
-def can_connect(lab, host, address, port):
+def can_connect(lab, host, address, port, timeout=10):
     with entered(lab.ns(host)):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         client = socket.socket(family, socket.SOCK_STREAM)
-    client.settimeout(1)
+    client.settimeout(timeout)
     try:
         client.connect((address, port))
         return True
@@ -77,8 +77,9 @@ def test_rules_drop_and_count(lab, start):
         wait_for(lambda: stray.sent > 50, 5, "packets")
         assert stray.received == 0
         assert rule_of(first, "there")["packets"] > 100
-        assert rule_of(first, "9999")["packets"] >= stray.sent - 5
-        assert rule_of(first, "9999")["last_hit_ms"] < 1000
+        sent = stray.sent
+        wait_for(lambda: rule_of(first, "9999")["packets"] >= sent, 5, "each to be counted")
+        wait_for(lambda: rule_of(first, "9999")["last_hit_ms"] < 1000, 5, "a hit just now")
         assert rule_of(first, "count-only")["packets"] == 0
     text = first.command("filter", "show").stdout
     assert "PACKETS" in text and "drop proto udp to any port 9999" in text
@@ -91,7 +92,7 @@ def test_counters_survive_a_reload_and_rules_change_at_once(lab, start):
         before = rule_of(first, "there")["packets"]
         generation = shown(first)["generation"]
         put([first], filter_yaml(["drop proto tcp to any port 1", *ACCEPTED], "accept"))
-        wait_for(lambda: stray.received > 0, 2, "packets that the default drops no more")
+        wait_for(lambda: stray.received > 0, 5, "packets that the default drops no more")
         after = shown(first)
         assert after["generation"] == generation + 1 and after["in_force"]
         assert rule_of(first, "there")["packets"] > before > 0
@@ -165,14 +166,14 @@ def test_no_ruleset_locks_out(lab, start):
         assert "failsafe" not in first.command("filter", "reload").stderr  # no news
         put([second], filter_yaml(["drop"], "drop"))
         epoch = first.epoch()
-        wait_for(lambda: not echo.is_flowing(), 2, "the end of the traffic")
+        echo.wait_silent()
         for host, address in (("hB", gateway.address("lan")), ("hA", gateway.address6("lan")),
                               ("srv", gateway.address("wan"))):
             assert can_connect(lab, host, address, 22), address
-        assert not can_connect(lab, "hB", gateway.address("lan"), 2222)
-        time.sleep(1)
+        assert not can_connect(lab, "hB", gateway.address("lan"), 2222, timeout=1)
+        time.sleep(1)  # two leases: without heartbeats they would have ended
         assert first.epoch() == epoch and first.is_active() and second.is_ready()
-        assert all(p["peer_heard"] for p in first.status()["ports"])
+        wait_for(lambda: all(p["peer_heard"] for p in first.status()["ports"]), 1, "heartbeats")
         for word in ("failsafe", "heartbeats"):
             assert any(word in warning for warning in first.status()["warnings"])
         assert "failsafe" in first.command("status").stdout
@@ -191,20 +192,20 @@ def test_block_and_unblock(lab, pair):
         wait_steady(echo)
         wait_steady(other)
         assert address in first.command("filter", "block", address).stdout
-        wait_for(lambda: not echo.is_flowing(), 1, "the end of the traffic")
+        echo.wait_silent()
         listed = json.loads(first.command("filter", "blocked", "--json").stdout)
         assert listed["total"] == 1
         entry = listed["blocked"][0]
         assert entry["address"] == address and entry["expires_s"] is None
         assert entry["source"] == "operator" and entry["packets"] > 0
         first.command("filter", "unblock", address)
-        echo.wait_flowing(2)
+        echo.wait_flowing(5)
         first.command("filter", "block", "10.1.0.12/31", "--source", "ids")
-        wait_for(lambda: not echo.is_flowing(), 1, "the end of the traffic")
+        echo.wait_silent()
         assert shown(first)["blocklist"]["prefixes"] == 1
         assert other.report()["lost"] == 0
         first.command("filter", "unblock", "10.1.0.12/31")
-        echo.wait_flowing(2)
+        echo.wait_flowing(5)
     assert "nothing is blocked" in first.command("filter", "blocked").stdout
     assert first.status()["filter"]["blocked"] == 0
 
@@ -217,21 +218,22 @@ def test_a_block_ends_to_the_second(lab, pair):
             before = time.monotonic()
             first.command("filter", "block", lab.host("hB").address, "--ttl", f"{seconds}s")
             after = time.monotonic()
-            time.sleep(seconds + 0.5)
-            again = min(t for t in stray.times() if t > after + 0.2)
-            assert before + seconds - 0.01 < again < after + seconds + 0.05
+            again = wait_for(lambda a=after: stray.passed_after(a), seconds + 2, "the block to end")
+            # The agent removes once a minute what expired: that is not what ended it.
+            assert before + seconds - 0.01 < again < after + seconds + 0.9
 
 
-def test_expired_entries_go(pair):
+def test_expired_entries_go(lab, pair):
+    """What expired is in force no more, and leaves the map at the latest with a new agent."""
     first, _ = pair
-    for n in range(1, 30):
-        first.command("filter", "block", f"192.0.2.{n}", "--ttl", "1")
-    first.command("filter", "block", "192.0.2.0/24", "--ttl", "1")
+    path = lab.tmp / "blocked"
+    path.write_text("\n".join([f"192.0.2.{n}" for n in range(1, 30)] + ["192.0.2.0/24"]))
     first.command("filter", "block", "198.51.100.7")
-    time.sleep(1.1)
-    listed = json.loads(first.command("filter", "blocked", "--json").stdout)
-    assert [e["address"] for e in listed["blocked"]] == ["198.51.100.7"]
+    first.command("filter", "block", "--file", path, "--ttl", "1")
     held = Map(first.pin / "hg_block4", "=4s", "=QQII")
+    wait_for(lambda: [e["address"] for e in json.loads(
+        first.command("filter", "blocked", "--json").stdout)["blocked"]] == ["198.51.100.7"], 5,
+             "the rest to expire")
     assert len(list(held.items())) == 30, "expired ones are still in the map"
     first.kill()
     first.start()
@@ -249,8 +251,9 @@ def test_a_list_of_addresses(lab, pair):
     with Echo(lab, "hB") as echo:
         wait_steady(echo)
         begin = time.monotonic()
-        first.command("filter", "block", "--file", path, "--source", "feed", "--ttl", "1h")
-        assert time.monotonic() - begin < 5
+        first.command("filter", "block", "--file", path, "--source", "feed", "--ttl", "1h",
+                      timeout=60)
+        assert time.monotonic() - begin < 20
         assert echo.report()["lost"] == 0
     blocklist = shown(first)["blocklist"]
     assert (blocklist["ip4"], blocklist["prefixes"]) == (100000, 1)
@@ -354,6 +357,7 @@ def test_no_packet_is_judged_by_a_mixture(lab, start):
         wait_steady(echo)
         generation = shown(first)["generation"]
         counted = rule_of(first, "there")["packets"]
+        echo.mark()
         for swap in range(1, swaps + 1):
             put([first], texts[swap % 2])
         report = echo.report()
@@ -362,7 +366,7 @@ def test_no_packet_is_judged_by_a_mixture(lab, start):
         assert report["lost"] == 0 and report["sent"] > 500
         assert stray.received == 0 and stray.sent > 0
         assert after["generation"] == generation + swaps
-        assert rule_of(first, "there")["packets"] >= counted + report["sent"] - 5
+        assert rule_of(first, "there")["packets"] >= counted + report["sent"]
 
 
 @pytest.mark.parametrize("part", ["hg_f_rule", "hg_f_bits", "hg_f_trie", "hg_f_table"])
@@ -379,7 +383,7 @@ def test_a_mixture_would_show(lab, start, part):
         put([first], texts[1])
         wait_steady(echo)
         outer.write((generation + 1 & 1,), (old,))
-        wait_for(lambda: not echo.is_flowing(), 2, "the mixture to show")
+        echo.wait_silent()
     os.close(old)
     outer.close()
 
@@ -394,12 +398,12 @@ def test_failover_during_a_swap(lab, start):
             agent.write(settings(texts[1]))
         swaps = [lab.processes.start(in_ns(lab.ns(a.name), BUILD / "bin" / "hagate", "--run",
                                            a.run_dir, "reload")) for a in (first, second)]
-        time.sleep(0.05)
+        time.sleep(0.05)  # any moment of the swap will do
         first.power_off()
         wait_for(second.is_active, 5, "gw2 to take over")
         echo.wait_flowing(5)
         for swap in swaps:
-            swap.wait(10)
+            swap.wait(60)
         wait_steady(echo)
         assert stray.received == 0 and stray.sent > 0
     now = shown(second)
@@ -421,7 +425,7 @@ def test_agent_killed_in_the_middle_of_a_swap(lab, start):
                                              first.run_dir, "reload"))
             time.sleep(moments.uniform(0, 0.12))
             first.kill()
-            swap.wait(10)
+            swap.wait(60)
             assert words.read((0,))[0] in (before, before + 1)
             first.start()
             wait_for(lambda: first.is_active() and first.is_ready(), 5, "gw1 to go on")
