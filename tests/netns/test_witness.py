@@ -19,10 +19,14 @@ MACS = {name: g.mac("lan") for name, g in GATEWAYS.items()}
 OWNER_KINDS = ("arp-reply", "arp-request", "advert")
 
 
-def relaxed(extra):
+def relaxed(extra, lease="400ms"):
     """Both nodes and the witness share one kernel and its stalls, and speed is not the
     point here: the benchmark has the figures."""
-    return Settings(interval="20ms", lease="100ms", extra=extra)
+    return Settings(lease=lease, extra=extra)
+
+
+# Nothing is lost while the holder changes over to the witness's grants, within half a lease.
+lossless = pytest.mark.parametrize("trio", ["900ms"], indirect=True)
 
 
 @pytest.fixture(name="witness", scope="module")
@@ -35,9 +39,9 @@ def _witness(lab):
 
 
 @pytest.fixture(name="trio")
-def _trio(lab, witness, start):
+def _trio(request, lab, witness, start):
     """gw1 active, gw2 standby, both with the witness."""
-    first, second = start(relaxed(witness.setting))
+    first, second = start(relaxed(witness.setting, getattr(request, "param", "400ms")))
     for agent in (first, second):
         wait_for(lambda a=agent: witness_of(a)["reachable"], 5, "the witness to answer")
     wait_for(lambda: first.status().get("alone_ms", 0) is None, 5, "gw1 to have gw2's grants")
@@ -97,6 +101,7 @@ def cut(lab):
     lab.wire.set_node("gw2", CUT_HEARTBEAT)
 
 
+@lossless
 def test_both_reach_it(lab, witness, trio):
     """The holder keeps the role, and nobody else ever speaks."""
     first, second = trio
@@ -104,12 +109,12 @@ def test_both_reach_it(lab, witness, trio):
     with Owners(lab) as owners, Echo(lab, "hB") as echo:
         wait_steady(echo)
         report = measured(echo, lambda: cut(lab), lambda: reason(first) == "witnessed")
-        time.sleep(1)
+        wait_for(lambda: witness_of(second)["answer"] == "held", 5, "gw2 to be refused")
+        time.sleep(1)  # and nothing comes of it
         assert echo.report()["lost"] == 0 and report["lost"] == 0
         assert not owners.spoken("gw2")
     assert first.epoch() == epoch and serving(first, second) == ["gw1"]
     assert second.role() in ("standby", "listen")
-    assert witness_of(second)["answer"] == "held"
     assert first.status()["peer"]["reachable"] is False
     lab.wire.mend()
     wait_for(lambda: first.is_ready() and second.is_ready(), 10, "the pair to be whole")
@@ -123,10 +128,11 @@ def test_holder_reaches_it(lab, witness, trio):
     with Owners(lab) as owners:
         cut(lab)
         wait_for(lambda: reason(first) == "witnessed", 5, "gw1 to go on")
-        time.sleep(1)
+        wait_for(lambda: "does not answer" in (witness_of(second).get("fault") or ""), 5,
+                 "gw2 to ask in vain")
+        time.sleep(1)  # and nothing comes of it
         assert not owners.spoken("gw2")
     assert serving(first, second) == ["gw1"] and answering(lab) == {MACS["gw1"]}
-    assert "does not answer" in witness_of(second)["fault"]
 
 
 def test_standby_reaches_it(lab, witness, trio):
@@ -137,7 +143,7 @@ def test_standby_reaches_it(lab, witness, trio):
         cut(lab)
         wait_for(second.is_active, 5, "gw2 to take over")
         wait_for(lambda: owners.spoken("gw2"), 5, "gw2 to answer")
-        time.sleep(0.5)
+        time.sleep(0.5)  # gw1 has time to speak, if it did
         assert owners.ended("gw1") < owners.began("gw2")
     assert serving(first, second) == ["gw2"] and answering(lab) == {MACS["gw2"]}
     assert reason(second) in ("silence", "witnessed")
@@ -155,9 +161,9 @@ def test_nobody_reaches_it(lab, witness, trio):
     with Owners(lab) as owners:
         cut(lab)
         wait_for(lambda: not serving(first, second), 5, "both to be silent")
-        time.sleep(1)
+        time.sleep(1)  # more than two leases, and neither starts again
         assert not serving(first, second) and not owners.spoken("gw2")
-    assert "neither peer nor witness grants" in first.log_text()
+    wait_for(lambda: "neither peer nor witness grants" in first.log_text(), 5, "gw1 to say so")
     assert answering(lab) == set()
     lab.wire.mend()  # they hear each other again, and need no witness
     wait_for(lambda: len(serving(first, second)) == 1, 10, "one to serve again")
@@ -176,13 +182,14 @@ def test_power_off_of_holder(lab, trio):
     assert reason(second) in ("silence", "witnessed")
 
 
+@lossless
 def test_power_off_of_standby_is_not_noticed(lab, trio):
     first, second = trio
     epoch = first.epoch()
     with Echo(lab, "hB") as echo:
         wait_steady(echo)
         report = measured(echo, second.power_off, lambda: reason(first) == "witnessed")
-        time.sleep(1)
+        time.sleep(1)  # on the witness's grants alone
         assert report["lost"] + echo.report()["lost"] == 0
     assert first.epoch() == epoch
     second.power_on()
@@ -200,7 +207,7 @@ def test_start_alone(lab, witness, trio):
     first.wipe()
     first.start()
     wait_for(lambda: first.role() == "listen", 5, "gw1 to listen")
-    time.sleep(1)
+    wait_for(lambda: first.status()["since_ms"] > 1000, 5, "a second of listening")
     assert first.role() == "listen" and answering(lab) == set()
     witness.unblock()
     wait_for(first.is_active, 5, "gw1 to serve")
@@ -238,7 +245,7 @@ def restart_amid_grants(lab, witness, trio, harm):
     with Owners(lab) as owners:
         cut(lab)
         wait_for(lambda: reason(first) == "witnessed", 5, "gw1 to go on")
-        time.sleep(0.3)
+        time.sleep(0.3)  # any time will do
         witness.kill()
         if harm == "deleted":
             state.unlink()
@@ -251,7 +258,7 @@ def restart_amid_grants(lab, witness, trio, harm):
         stopped = owners.ended("gw1")
         lab.wire.forget()
         wait_for(lambda: len(serving(first, second)) == 1, 15, "one to serve again")
-        time.sleep(0.5)
+        time.sleep(0.5)  # the other has time to speak, if it did
         speakers = [name for name in GATEWAYS if owners.spoken(name)]
         assert speakers == serving(first, second)
         assert owners.began(speakers[0]) > stopped
@@ -288,7 +295,7 @@ def test_answers_pass_any_filter(lab, witness, start, family):
     wait_for(lambda: first.status().get("alone_ms", 0) is None, 5, "gw1 to have gw2's grants")
     second.power_off()
     wait_for(lambda: reason(first) == "witnessed", 5, "gw1 to go on")
-    time.sleep(1)
+    time.sleep(1)  # two leases and more
     assert first.is_active() and witness_of(first)["answer"] == "granted"
 
 
@@ -324,13 +331,13 @@ def test_foreign_key_is_not_answered(lab, witness, start):
 
 
 def test_far_witness_is_said_to_be_useless(lab, witness, start):
-    """Its answers come, but after more than half of the lease of 100 ms."""
-    path = SlowPath(witness, 0.07)
+    """Its answers come, but after more than half of the lease."""
+    path = SlowPath(witness, 0.25)
     try:
         first, _second = start(relaxed(path.setting))
         wait_for(lambda: "more than half a lease" in (witness_of(first).get("fault") or ""), 5,
                  "gw1 to complain")
-        assert witness_of(first)["reachable"] and witness_of(first)["rtt_us"] > 70000
+        assert witness_of(first)["reachable"] and witness_of(first)["rtt_us"] > 250000
     finally:
         path.close()
 
@@ -377,7 +384,7 @@ def test_closed_log_does_not_kill_it(lab):
     os.close(write)
     os.read(read, 1)
     os.close(read)
-    time.sleep(2)
+    time.sleep(2)  # its next line comes after one
     assert child.poll() is None
     child.terminate()
-    assert child.wait(5) == 0
+    assert child.wait(30) == 0
