@@ -31,7 +31,7 @@ numbers = itertools.count()
 
 def run(*args, check=True, **keywords):
     done = subprocess.run([str(a) for a in args], capture_output=True, text=True,
-                          timeout=60, check=False, **keywords)
+                          timeout=300, check=False, **keywords)
     assert not check or done.returncode == 0, f"{args}: {done.stdout}{done.stderr}"
     return done
 

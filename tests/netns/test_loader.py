@@ -52,12 +52,15 @@ def test_no_packet_is_lost_while_programs_are_replaced(box):
     receiver.settimeout(1)
     sender.sendto(b"warm", ("10.99.0.1", 5000))
     assert receiver.recv(64) == b"warm"
-    is_done, sent = threading.Event(), 0
+    is_done, is_whole, sent = threading.Event(), threading.Event(), 0
 
     def replace():
-        for _ in range(20):
-            box.load("attach", "e0=lan")
-        is_done.set()
+        try:
+            for _ in range(20):
+                box.load("attach", "e0=lan")
+            is_whole.set()
+        finally:
+            is_done.set()
 
     before = box.port("lan")["xdp_id"]
     thread = threading.Thread(target=replace)
@@ -73,7 +76,7 @@ def test_no_packet_is_lost_while_programs_are_replaced(box):
             got.add(int.from_bytes(receiver.recv(64), "big"))
     receiver.close()
     sender.close()
-    assert box.port("lan")["xdp_id"] != before
+    assert is_whole.is_set() and box.port("lan")["xdp_id"] != before
     assert sent > 200 and got == set(range(sent))
 
 

@@ -62,14 +62,25 @@ def test_strange_file_in_place_of_a_link(box):
     box.assert_clean()
 
 
-def test_killed_at_any_moment_then_works(box):
-    """SIGKILL at random times within attach (new and adopted) and detach."""
+MOMENTS, MOMENTS_MAX = 50, 300  # more where the machine was too slow or too quick for them
+
+
+def duration(box):
+    """Of an attach that makes everything anew."""
+    box.load("detach")
     start = time.monotonic()
     box.load("attach", "e0=lan", "e1=wan")
-    whole = time.monotonic() - start
+    return time.monotonic() - start
+
+
+def test_killed_at_any_moment_then_works(box):
+    """SIGKILL at random times within attach (new and adopted) and detach."""
+    whole = min(duration(box) for _ in range(3))
     seed = int(os.environ.get("SEED") or time.time_ns() % 10**9)
     chance, killed, made = random.Random(seed), 0, 0
-    for turn in range(50):
+    for turn in range(MOMENTS_MAX):
+        if turn >= MOMENTS and killed >= 5 and made >= 5:
+            break
         if turn % 3 == 0:
             box.load("detach")
         args = ["detach"] if turn % 3 == 2 else ["attach", "e0=lan", "e1=wan"]
@@ -173,7 +184,7 @@ def test_namespace_removed(box):
     box.load("attach", "e0=lan")
     program = box.port("lan")["xdp_id"]
     run("ip", "netns", "del", box.a)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while bpftool("link", "show", "pinned", box.pin / "link_lan").get("ifindex"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
