@@ -142,5 +142,6 @@ def flood(lab, node, interface, frames, count, vary=None):
     """
     done = lab.run(node, "nice", "-n", "19", BUILD / "lab" / "flood", interface, count,
                    *(vary or ()),
-                   text_in="\n".join(frame.hex() for frame in frames) + "\n")
+                   text_in="\n".join(frame.hex() for frame in frames) + "\n",
+                   timeout=600)  # beside other load it gets little
     return json.loads(done.stdout)
