@@ -48,6 +48,18 @@ endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
+# What several rules do: link what they name with these libraries, compile one BPF object.
+define link
+$(call say,LINK,$@)
+@mkdir -p $(@D)
+$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(1)
+endef
+define compile-bpf
+$(call say,BPF,$<)
+@mkdir -p $(@D)
+$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+endef
+
 obj        = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_OBJ  := $(call obj,$(wildcard agent/core/*.c))
 WIRING_OBJ := $(call obj,$(wildcard wiring/*.c))
@@ -125,15 +137,11 @@ $(BUILD)/bin/hagate-learn: $(LEARN_OBJ) $(BUILD)/lib/agent.a
 $(BUILD)/bin/hagate-sync $(BUILD)/bin/hagate-learn: LIBS = -Wl,--gc-sections $(LIBS_SYNC)
 $(BUILD)/obj/sync/%.o: CFLAGS_ALL += -ffunction-sections -fdata-sections
 $(PROGRAMS):
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call link,$(LIBS))
 
 # --- BPF ----------------------------------------------------------------------
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
-	$(call say,BPF,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(compile-bpf)
 	$(Q)$(LLVM_STRIP) -g $@
 
 $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
@@ -142,46 +150,32 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 $(BUILD)/lab/%.bpf.o: tests/lab/%.bpf.c
-	$(call say,BPF,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(compile-bpf)
 
 $(BUILD)/soak/%.bpf.o: tests/soak/%.bpf.c
-	$(call say,BPF,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(compile-bpf)
 
 verifier: all ## verifier instruction counts against docs/verifier.txt (root)
 	$(Q)tests/bpf/verifier.sh
 
 # --- tests --------------------------------------------------------------------
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_HELP) $(AGENT_OBJ) $(WIRING_OBJ) $(WITN_OBJ) $(LOAD_OBJ) $(CORE_OBJ)
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) $(LIBS_AGENT) -lcmocka
+	$(call link,$(LIBS_LOAD) $(LIBS_AGENT) -lcmocka)
 
 $(BUILD)/tests/sync/%: $(BUILD)/obj/tests/sync/%.o $(SYNCT_HELP) $(STORE_OBJ)
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_MORE) -lcmocka
+	$(call link,$(LIBS_STORE) $(LIBS_MORE) -lcmocka)
 
 $(BUILD)/tests/sync/test_talk: $(call obj,$(addprefix sync/,talk.c message.c fetch.c node.c)) $(BUILD)/lib/agent.a
 $(BUILD)/tests/sync/test_talk: LIBS_MORE = $(LIBS_SYNC)
 
 $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(BPFT_HELP) $(RULE_OBJ) $(LOAD_OBJ)
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) -lsodium -lcmocka
+	$(call link,$(LIBS_LOAD) -lsodium -lcmocka)
 
 $(BUILD)/sim/sim: $(call obj,$(SIM_SRC) $(SIM_AGENT)) $(CORE_OBJ)
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lsodium -ljansson
+	$(call link,-lsodium -ljansson)
 
 $(BUILD)/sim/replay: $(call obj,tests/sim/replay/replay.c agent/recorder.c agent/recorder_json.c) $(CORE_OBJ)
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -ljansson
+	$(call link,-ljansson)
 
 $(BUILD)/sim/sim-bugs: tests/sim/bugs/plant $(SIM_SRC) $(wildcard tests/sim/*.h agent/core/* bpf/*.h include/hagate/*)
 	$(call say,BUGS,$@)
@@ -191,24 +185,16 @@ $(BUILD)/sim/sim-bugs: tests/sim/bugs/plant $(SIM_SRC) $(wildcard tests/sim/*.h 
 		$(SIM_AGENT) $(patsubst %,$(@D)/bugs/%,$(wildcard agent/core/*.c)) -lsodium -ljansson
 
 $(BUILD)/tests/oracle/%.bpf.o: tests/oracle/%.bpf.c
-	$(call say,BPF,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(compile-bpf)
 
 $(BUILD)/tests/oracle/%: $(BUILD)/obj/tests/oracle/%.o $(ORACLE_HELP) $(LOAD_OBJ) | $(BUILD)/tests/oracle/classify.bpf.o
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) -lcmocka
+	$(call link,$(LIBS_LOAD) -lcmocka)
 
 $(BENCH_RUN): $(BENCH_OBJ) $(BPFT_HELP) $(RULE_OBJ) $(LOAD_OBJ) | $(BENCH_RUN).vary.bpf.o
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_LOAD) -lsodium -lcmocka
+	$(call link,$(LIBS_LOAD) -lsodium -lcmocka)
 
 $(BENCH_RUN).vary.bpf.o: tests/bench/vary.bpf.c
-	$(call say,BPF,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(compile-bpf)
 
 $(BUILD)/lab/%: tests/lab/%.c
 	$(call say,CC,$<)
