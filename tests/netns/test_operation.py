@@ -139,16 +139,19 @@ def test_handover_that_comes_to_nothing(lab, start):
     """What gw1's XDP answers is lost (veth takes XDP_TX only where the other end has a program
     too): gw2 claims, and is never told that gw1 let go."""
     first, second = start(Settings())
-    for segment in SEGMENTS:
-        lab.run(first.gateway.hypervisor, "ip", "link", "set", "dev",
-                first.gateway.port(segment), "xdp", "off")
-    done = first.command("handover", check=False)
-    assert done.returncode == 1 and "not been heard serving" in done.stderr, done.stdout
-    wait_for(first.is_active, 5, "gw1 to serve again")
-    assert not second.is_active()
-    for segment in SEGMENTS:
-        lab.run(first.gateway.hypervisor, "ip", "link", "set", "dev",
-                first.gateway.port(segment), "xdpdrv", "pinned", lab.wire.pin / "wire_from")
+
+    def switch_ends(*words):
+        for segment in SEGMENTS:
+            lab.run(first.gateway.hypervisor, "ip", "link", "set", "dev",
+                    first.gateway.port(segment), *words)
+    switch_ends("xdp", "off")
+    try:
+        done = first.command("handover", check=False)
+        assert done.returncode == 1 and "not been heard serving" in done.stderr, done.stdout
+        wait_for(first.is_active, 5, "gw1 to serve again")
+        assert not second.is_active()
+    finally:
+        switch_ends("xdpdrv", "pinned", lab.wire.pin / "wire_from")
     assert "gw2 serves now" in first.command("handover").stdout
     assert second.is_active()
 
