@@ -196,7 +196,9 @@ void hg_learn_event(struct hg_elect *el, const struct hg_elect_event *ev)
 	learn_grants(el, obs);
 	learn_reunion(el, obs);
 	el->epoch_seen = highest(el->epoch_seen, highest(obs->fence_epoch, obs->request_epoch));
-	el->epoch_seen = highest(el->epoch_seen, el->epoch);
+	/* What an earlier agent served too: this node takes no promise below it, so the peer
+	 * has to hear of it before it claims. */
+	el->epoch_seen = highest(el->epoch_seen, highest(el->epoch, el->served_epoch));
 	el->has_standing = el->standing_epoch && el->standing_epoch == obs->fence_epoch;
 	if (!hg_view_is_better(el))
 		el->better_since.ns = 0;

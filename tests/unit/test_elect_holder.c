@@ -171,6 +171,18 @@ static void test_stop_old_promise_counts_for_nothing(void **context)
 	assert_true(rig.el.has_standing);
 }
 
+/* A new agent remembers what the node has served, and tells the peer: a claim of the peer
+ * below it would be granted, but give this node no standing after it. */
+static void test_served_epoch_is_seen(void **context)
+{
+	(void)context;
+	rig.config.isolation = HG_ISOLATION_STOP;
+	rig.obs.served_epoch = 0x901;
+	rig.obs.fence_epoch = 0x302;
+	rig_into(&rig, HG_EL_LISTEN);
+	assert_int_equal(rig.el.epoch_seen, 0x901);
+}
+
 static void test_promise_is_kept(void **context)
 {
 	(void)context;
@@ -386,6 +398,7 @@ int main(void)
 		TEST(test_stop_with_standing),
 		TEST(test_stop_without_promise),
 		TEST(test_stop_standing_is_of_one_epoch),
+		TEST(test_served_epoch_is_seen),
 		TEST(test_stop_old_promise_counts_for_nothing),
 		TEST(test_promise_is_kept),
 		TEST(test_reload_to_stop_promises_at_once),
