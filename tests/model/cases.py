@@ -10,9 +10,13 @@ SMALL = "-DLEASE=1 "
 ALONE = "-DLEASE=1 -DALONE=2 -DMAXC=3 -DREBOOT=0 "
 DRIFT = "-DLEASE=1 -DDRIFT=1 "
 
+# One node serves again, and stands by, once faults end.
+LIVE = "-DCOARSE -DHELLO=1 "
+LONE = LIVE + "-DLONE "
+
 SLICE = {
     # isolation: continue
-    "continue": ("pair", CONT + "-DLEASE=1"),
+    "continue": ("pair", CONT + "-DLEASE=1 -DSTART"),
     "continue-from-receipt": ("pair", CONT + QUIET + "-DM_FROM_RECEIPT"),
     "continue-renew-ended": ("pair", CONT + QUIET + "-DM_RENEW_ENDED"),
     "continue-no-withdraw": ("pair", CONT + QUIET + "-DM_NO_WITHDRAW"),
@@ -27,19 +31,39 @@ SLICE = {
     "continue-no-drift": ("pair", CONT + QUIET + DRIFT + "-DM_NO_DRIFT"),
     "continue-one-drift": ("pair", CONT + QUIET + DRIFT + "-DM_ONE_DRIFT"),
     # isolation: stop
-    "stop": ("pair", STOP + QUIET + "-DLEASE=1"),
+    "stop": ("pair", STOP + QUIET + "-DLEASE=1 -DSTART"),
     "stop-no-standing": ("pair", STOP + QUIET + "-DLEASE=1 -DM_NO_STANDING"),
     "stop-standing-not-waited": ("pair", STOP + ALONE + "-DM_STANDING_NOT_WAITED"),
     "stop-renew-bound": ("pair", STOP + QUIET + "-DLEASE=1 -DALONE=2 -DM_RENEW_BOUND"),
     "stop-adopt-promise": ("pair", STOP + ALONE + "-DM_ADOPT_PROMISE"),
     # witness
-    "witness": ("pair", WITNESS + QUIET + SMALL),
+    "witness": ("pair", WITNESS + QUIET + SMALL + "-DSTART"),
     "witness-renew-alone": ("pair", WITNESS + QUIET + SMALL + "-DALONE=2 -DM_RENEW_ALONE"),
     "witness-not-asked": ("pair", WITNESS + QUIET + "-DLEASE=1 -DM_CLAIM_WITHOUT_WITNESS"),
     "witness-forgets": ("pair", WITNESS + QUIET + SMALL + "-DM_WITNESS_FORGETS"),
     "witness-grants-two": ("pair", WITNESS + QUIET + SMALL + "-DM_WITNESS_GRANTS_TWO"),
     "witness-from-receipt": ("pair", WITNESS + QUIET + "-DM_WITNESS_FROM_RECEIPT"),
     "witness-no-listen": ("pair", WITNESS + "-DLEASE=1 -DM_NO_LISTEN"),
+    # liveness
+    "live-lone": ("live", CONT + LONE),
+    "live-never-a": ("live", CONT + LIVE + "-DM_NEVER_A"),
+    "live-never-b": ("live", CONT + LIVE + "-DM_NEVER_B"),
+    "live-no-tie-break": ("live", CONT + LIVE + "-DM_NO_TIE_BREAK"),
+    "live-listens-on": ("live", CONT + LIVE + "-DM_LISTENS_ON"),
+    "live-overruled-stays": ("live", CONT + LIVE + "-DM_OVERRULED_STAYS"),
+    "live-sign-is-hello": ("live", CONT + LIVE + "-DM_SIGN_IS_HELLO"),
+    "live-request-once": ("live", CONT + LIVE + "-DM_REQUEST_ONCE"),
+    "live-fence-too-high": ("live", CONT + LIVE + "-DM_FENCE_TOO_HIGH"),
+    "live-failback-of-equals": ("live", CONT + LIVE + "-DFAILBACK=2 -DM_FAILBACK_OF_EQUALS"),
+    "live-same-epoch": ("live", CONT + LONE + "-DM_SAME_EPOCH"),
+    "live-waits-for-promise": ("live", CONT + LONE + "-DM_WAITS_FOR_PROMISE"),
+    "live-planned-not-given-up": ("live", CONT + LONE + "-DM_PLANNED_NOT_GIVEN_UP"),
+    "live-stop": ("live", STOP + LIVE + "-DSTANDING -DNEXT=1"),
+    "live-stop-lone": ("live", STOP + LONE),
+    "live-stop-promise-unsaid": ("live", STOP + LIVE + "-DSTANDING -DM_PROMISE_UNSAID"),
+    "live-witness-holds": ("live", WITNESS + LONE + "-DM_WITNESS_HOLDS"),
+    "live-witness-never-renews": ("live", WITNESS + LONE + "-DM_WITNESS_NEVER_RENEWS"),
+    "live-refusal-ignored": ("live", WITNESS + LONE + "-DM_REFUSAL_IGNORED"),
     # memory order in one node's data path
     "race": ("race", ""),
     "race-no-barrier": ("race", "-DM_NO_BARRIER"),
@@ -65,20 +89,32 @@ SLICE = {
     "epochs-reserve-late": ("join", "-DEPOCHS -DM_RESERVE_LATE"),
 }
 
-# The last two are mistakes too, but take longer to find.
+# Some are mistakes too, but take longer to find.
 FULL = {
     "continue-2": ("pair", CONT + "-DLEASE=2"),
     "continue-3": ("pair", CONT + "-DLEASE=1 -DMAXC=3"),
     "continue-drift": ("pair", CONT + QUIET + "-DLEASE=1 -DDRIFT=1"),
-    "stop-faults": ("pair", STOP + "-DLEASE=1"),
+    "stop-faults": ("pair", STOP + "-DLEASE=1 -DSTART"),
     "stop-alone": ("pair", STOP + "-DLEASE=1 -DALONE=2 -DREBOOT=0"),
     "stop-faults-3": ("pair", STOP + "-DLEASE=1 -DMAXC=3"),
     "stop-alone-3": ("pair", STOP + ALONE),
     "stop-2": ("pair", STOP + "-DLEASE=2"),
     "stop-drift": ("pair", STOP + QUIET + DRIFT),
-    "witness-faults": ("pair", WITNESS + SMALL),
+    "witness-faults": ("pair", WITNESS + SMALL + "-DSTART"),
     "witness-2": ("pair", WITNESS + QUIET + "-DLEASE=2 -DMAXC=1"),
     "witness-drift": ("pair", WITNESS + QUIET + DRIFT + "-DMAXC=1"),
+    "live-continue": ("live", CONT + LIVE),
+    "live-continue-failback": ("live", CONT + LIVE + "-DFAILBACK=3"),
+    "live-continue-ltl": ("live", CONT + LIVE + "-DLTL"),
+    "live-stop-any": ("live", STOP + LIVE),
+    "live-stop-standing": ("live", STOP + LIVE + "-DSTANDING"),
+    "live-witness": ("live", WITNESS + LIVE + "-DNEXT=1"),
+    "live-witness-lone": ("live", WITNESS + LONE),
+    "live-witness-cut": ("live", WITNESS + LIVE + "-DCUT -DNEXT=1"),
+    "live-witness-mute": ("live", WITNESS + LIVE + "-DMUTE -DNEXT=1"),
+    "live-stop-served-unseen": ("live", STOP + LIVE + "-DSTANDING -DM_SERVED_UNSEEN"),
+    "live-witness-awaited": ("live", WITNESS + LIVE + "-DMUTE -DNEXT=1 -DM_WITNESS_AWAITED"),
+    "live-never-gives-up": ("live", STOP + LIVE + "-DM_CLAIM_ONCE -DM_NEVER_GIVES_UP"),
     "race-two": ("race", "-DGRANTERS=2"),
     "witness-no-drift": ("pair", WITNESS + QUIET + DRIFT + "-DMAXC=1 -DM_WITNESS_NO_DRIFT"),
     "stop-served-forgotten": ("pair", STOP + "-DLEASE=1 -DMAXC=3 -DREBOOT=0 -DM_SERVED_FORGOTTEN"),

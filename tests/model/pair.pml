@@ -27,6 +27,7 @@
  * Faults, 0 or 1:  REBOOT (memory lost)  DEATH (agent dies, data path lives on)
  * Property:        STOP, WITNESS: never two serve. CONT: two serve only while the one
  *                  with the lower epoch lives on a lease that it gave itself.
+ * START            also: what live.pml begins with covers every state reached
  * M_...            mistakes, each of which has to be found (run.py)
  */
 #ifndef LEASE
@@ -694,6 +695,19 @@ inline machine_boots(n, m)
 	}
 }
 
+/* What live.pml takes for granted of the state that faults leave behind (live_start.pml). */
+#ifdef START
+inline check_start(n, m)
+{
+	assert(state[n] == DEAD || state[n] >= CLAIMING || (!epoch[n] && !lease[n]));
+	assert(state[n] < CLAIMING || epoch[n] == EPOCH(counter[n] - 1, n));
+	assert(state[n] != CLAIMING || !lease[n]);
+	assert(!fence[m] || (fence[m] % 2 == n && COUNTER(fence[m]) < counter[n]))
+}
+#else
+#define check_start(n, m) skip
+#endif
+
 /* --- time --------------------------------------------------------------------------- */
 
 #define up(age, end) age = (age < end -> age + 1 : end)
@@ -768,6 +782,8 @@ inline tick()
 {
 	d_step {
 		printf("--- tick\n");
+		check_start(0, 1);
+		check_start(1, 0);
 		advance(0);
 		advance(1);
 #ifdef WITNESS

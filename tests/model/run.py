@@ -31,6 +31,11 @@ def is_mistake(macros):
     return " -DM_" in f" {macros}"
 
 
+def is_endless(macros):
+    """Cycles are looked for, not states: something that never comes, or does not last."""
+    return " -DLTL" in f" {macros}"
+
+
 def build(folder, model, macros, optimise):
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.trail"):
@@ -39,7 +44,8 @@ def build(folder, model, macros, optimise):
                           capture_output=True, text=True)
     if spin.returncode or "Error" in spin.stdout:
         raise RuntimeError(spin.stdout + spin.stderr)
-    subprocess.run(["gcc", optimise, "-w", "-DSAFETY", "-DNOREDUCE", "-DVECTORSZ=512",
+    mode = [] if is_endless(macros) else ["-DSAFETY"]
+    subprocess.run(["gcc", optimise, "-w", *mode, "-DNOREDUCE", "-DVECTORSZ=512",
                     f"-DMEMLIM={MEMORY_MB}", "-o", "pan", "pan.c"], cwd=folder, check=True)
 
 
@@ -66,6 +72,7 @@ def search(build_dir, name, case, optimise):
     build(folder, model, macros, optimise)
     # timeout(1), so that what was found until then is still there to be read
     args = ["timeout", str(SECONDS), "./pan", "-m1000000", "-w24"]
+    args += ["-a"] if is_endless(macros) else []
     out = subprocess.run(args, cwd=folder, capture_output=True, text=True).stdout
     (folder / "out").write_text(out)
     errors = number(r"errors: (\d+)", out)
