@@ -140,7 +140,9 @@ class SlowPath:
 
     def close(self):
         self.is_over = True
-        for thread in (*self.threads, *self.held):  # what is held back still needs its socket
+        for thread in self.threads:
             thread.join()
+        for timer in self.held:  # now that none is added; each still needs its socket
+            timer.join()
         for one in (self.front, *self.back.values()):
             one.close()
