@@ -14,6 +14,8 @@
 
 #define SCREEN_LINES 23 /* of 24: the prompt wants one */
 #define PORT_ROWS 5
+#define INDENT 7
+#define WHOLE 100 /* lines: however many it takes */
 
 struct view {
 	const struct hg_tool *tool;
@@ -23,12 +25,13 @@ struct view {
 	bool is_blank; /* no configuration yet */
 	bool is_serving; /* from this node's data path */
 	bool is_peer_serving; /* as its last word says */
+	bool has_trouble; /* one was shown */
 	int lines; /* printed so far */
 };
 
 static void put(struct view *view, enum hg_text_color color, int lines_max, const char *text)
 {
-	view->lines += hg_text_wrap(view->tool, color, 7, lines_max, text);
+	view->lines += hg_text_wrap(view->tool, color, INDENT, lines_max, text);
 }
 
 static void put_blank(struct view *view)
@@ -148,7 +151,7 @@ static void put_peer(struct view *view)
 	if (!hg_text_is_true(view->peer, "reachable")) {
 		why = hg_text_string(view->peer, "why_unreachable", "");
 		hg_text_add(line, sizeof(line), " NOT REACHABLE%s%s", *why ? ": " : "", why);
-		put(view, HG_TEXT_RED, 3, line);
+		put(view, HG_TEXT_RED, WHOLE, line);
 		return;
 	}
 	if (hg_text_is_true(view->status, "hung") || hg_text_is_true(view->peer, "hung")) {
@@ -332,7 +335,7 @@ static void put_sync(struct view *view)
 	const char *remedy = sync_remedy(view, state);
 	const char *text = remedy ? remedy : hg_text_string(sync, "text", "");
 	bool is_good = strcmp(state, "in-sync") == 0 || strcmp(state, "alone") == 0;
-	char line[512];
+	char line[2048];
 
 	if (!*state)
 		return;
@@ -342,7 +345,7 @@ static void put_sync(struct view *view)
 			    hg_text_number(sync, "generation", 0));
 	if (*text)
 		hg_text_add(line, sizeof(line), ": %s", text);
-	put(view, is_good ? HG_TEXT_PLAIN : HG_TEXT_YELLOW, 3, line);
+	put(view, is_good ? HG_TEXT_PLAIN : HG_TEXT_YELLOW, WHOLE, line);
 }
 
 /* Already said in the line of the peer. */
@@ -351,7 +354,9 @@ static bool is_told(const struct view *view, const char *text)
 	return strcmp(text, hg_text_string(view->peer, "why_unreachable", "")) == 0;
 }
 
-/* Sentences, each after `word`, within the lines that are left but `reserve`. */
+/* Sentences, each after `word`, within the lines that are left but `reserve`. Each is shown
+ * whole: a remedy that ends in the middle is worse than none. So the first may go beyond the
+ * screen; those that do not fit after it are counted. */
 static void put_list(struct view *view, const json_t *list, const char *word, int reserve,
 		     enum hg_text_color color)
 {
@@ -361,18 +366,19 @@ static void put_list(struct view *view, const json_t *list, const char *word, in
 		const char *text = json_string_value(json_array_get(list, i));
 		bool is_last = i + 1 == count;
 		int room = SCREEN_LINES - reserve - view->lines - !is_last;
-		char line[1024];
+		char line[2048];
 
 		if (!text || is_told(view, text))
 			continue;
-		if (room < 1 && !is_last) {
+		snprintf(line, sizeof(line), "%-6s %s", word, text);
+		if (view->has_trouble && hg_text_lines(view->tool, INDENT, line) > room) {
 			snprintf(line, sizeof(line), "%-6s %zu more: hagate status --json", word,
 				 count - i);
 			put(view, color, 1, line);
 			return;
 		}
-		snprintf(line, sizeof(line), "%-6s %s", word, text);
-		put(view, color, room < 1 ? 1 : room < 3 ? room : 3, line);
+		put(view, color, WHOLE, line);
+		view->has_trouble = true;
 	}
 }
 

@@ -156,6 +156,16 @@ int hg_text_wrap(const struct hg_tool *tool, enum hg_text_color color, int inden
 	return lines;
 }
 
+int hg_text_lines(const struct hg_tool *tool, int indent, const char *text)
+{
+	int width = tool->width ? tool->width : HG_TOOL_WIDTH, lines = 0;
+
+	for (int lead = 0; *text; lead = indent, lines++)
+		for (text += line_length(text, (size_t)(width - lead)); *text == ' ';)
+			text++;
+	return lines;
+}
+
 void hg_text_print_lines(FILE *out, const char *text)
 {
 	size_t length = strlen(text);

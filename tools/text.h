@@ -42,6 +42,8 @@ const char *hg_text_color_end(const struct hg_tool *tool);
  * Returns the number of lines. */
 int hg_text_wrap(const struct hg_tool *tool, enum hg_text_color color, int indent, int lines_max,
 		 const char *text);
+/* How many lines that would be without a limit. */
+int hg_text_lines(const struct hg_tool *tool, int indent, const char *text);
 
 /* Text of several lines; control characters except newline and tab become '?'. */
 void hg_text_print_lines(FILE *out, const char *text);

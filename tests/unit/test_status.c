@@ -160,6 +160,50 @@ static void test_sync(void **state)
 	}
 }
 
+/* Wrapped at 80, the sentence comes together again word by word. */
+static bool has_words(const char *screen, const char *sentence)
+{
+	while (*sentence) {
+		size_t length = strcspn(sentence, " ");
+
+		screen += strspn(screen, " \n");
+		if (strncmp(screen, sentence, length) != 0)
+			return false;
+		screen += length;
+		sentence += length + (sentence[length] == ' ');
+	}
+	return true;
+}
+
+/* A remedy is shown to its end, however many lines it takes and whatever else is shown. */
+static void test_fault_is_whole(void **state)
+{
+	static const char fault[] =
+		"gw2 belongs to another cluster (0123abcd, this node: 4567cdef): neither takes "
+		"anything from the other; on the one that is to join (gw2 has the shorter "
+		"history): systemctl stop hagated hagate-sync; rm /var/lib/hagate/identity; "
+		"'mode: join' in /etc/hagate/node.yaml; systemctl start hagated hagate-sync";
+	struct tool_result result;
+	const char *at;
+	char status[2048];
+
+	snprintf(status, sizeof(status),
+		 "{\"node\":\"gw1\",\"role\":\"standby\",\"faults\":[\"%s\",\"%s\",\"%s\"],"
+		 "\"warnings\":[\"%s\"],\"sync\":{\"state\":\"diverged\",\"text\":\"%s\"}}",
+		 fault, fault, fault, fault, fault);
+	result = tool_status(*state, status);
+	tool_check_screen(result.out);
+	at = strstr(result.out, "config diverged: ");
+	assert_non_null(at);
+	assert_true(has_words(at + 17, fault));
+	at = strstr(result.out, "FAULT  ");
+	assert_non_null(at);
+	assert_true(has_words(at + 7, fault));
+	assert_null(strstr(result.out, "..."));
+	assert_non_null(strstr(result.out, "FAULT  1 more: hagate status --json\n"));
+	tool_check(result, HG_EXIT_OK, "note   1 more: hagate status --json\n", "");
+}
+
 /* A node that knows nothing yet has no peer, no cluster and no ports; that is no fault. */
 static void test_blank(void **state)
 {
@@ -185,7 +229,8 @@ static void test_blank(void **state)
 		   "");
 }
 
-/* Sixteen ports, thousands of addresses, more faults than fit: still one screen. */
+/* Sixteen ports, thousands of addresses, more faults than fit: still one screen but for the end
+ * of the first fault. */
 static void test_crowded_status(void **state)
 {
 	json_t *status = json_pack(
@@ -221,7 +266,7 @@ static void test_crowded_status(void **state)
 				      "2001:db8:1234:5678:9abc:def0:1234:5678", "reachable", 0));
 	json = json_dumps(status, 0);
 	result = tool_status(*state, json);
-	tool_check_screen(result.out);
+	tool_check_lines(result.out, 24 + 3);
 	assert_non_null(strstr(result.out, "5678 DOES NOT ANSWER"));
 	assert_non_null(strstr(result.out, "8192 in all"));
 	assert_non_null(strstr(result.out, "more: hagate ports"));
@@ -235,10 +280,11 @@ static void test_crowded_status(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CONTROL_TEST(test_headlines),	CONTROL_TEST(test_sync),
-		CONTROL_TEST(test_blank),	CONTROL_TEST(test_load),
-		CONTROL_TEST(test_status_json), CONTROL_TEST(test_odd_status),
-		CONTROL_TEST(test_witness),	CONTROL_TEST(test_crowded_status),
+		CONTROL_TEST(test_headlines),	   CONTROL_TEST(test_sync),
+		CONTROL_TEST(test_blank),	   CONTROL_TEST(test_load),
+		CONTROL_TEST(test_status_json),	   CONTROL_TEST(test_odd_status),
+		CONTROL_TEST(test_fault_is_whole), CONTROL_TEST(test_witness),
+		CONTROL_TEST(test_crowded_status),
 	};
 
 	return cmocka_run_group_tests(tests, tool_find, NULL);

@@ -23,6 +23,7 @@ struct tool_result tool_status(struct control_fixture *fixture, const char *stat
 /* The status, and parts of both outputs; "": nothing was printed there. Frees the result. */
 void tool_check(struct tool_result result, int status, const char *out, const char *err);
 /* Lines of at most 80 columns, at most 24 of them, no control characters. */
-void tool_check_screen(const char *text);
+void tool_check_lines(const char *text, int max);
+void tool_check_screen(const char *text); /* 24 lines */
 
 #endif
