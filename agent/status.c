@@ -12,6 +12,8 @@
 #include "agent.h"
 #include "flight.h"
 
+#define HELLO_FRESH_NS (300ull * 1000 * 1000) /* three of them */
+
 static const char *const role_names[HG_ROLES] = {
 	[HG_ROLE_OFF] = "off",		 [HG_ROLE_BLANK] = "blank",
 	[HG_ROLE_LEARNER] = "learner",	 [HG_ROLE_LISTEN] = "listen",
@@ -161,6 +163,25 @@ json_t *hg_status_ports(struct hg_agent *agent)
 	return array;
 }
 
+/* Its data path is seen to serve: REQUESTs come from nobody but a holder, with or without an
+ * agent. A holder that is heard and yet not asked by this node says so in HELLOs; one that
+ * this node has just relieved may have said so too. */
+static bool is_peer_serving(const struct hg_agent *agent, uint64_t now)
+{
+	const volatile struct hg_state *state = agent->maps.state;
+	const volatile struct hg_peer *peer = agent->maps.peer;
+	const struct hg_elect *elect = &agent->elect;
+	uint64_t lease = agent->setup->cluster.lease.ns;
+	uint64_t request = peer->request, epoch = peer->request_epoch;
+
+	if (request && now < request + lease + agent->setup->cluster.interval.ns &&
+	    epoch > state->epoch && epoch >= state->fence_epoch)
+		return true;
+	return elect->has_hello && elect->peer.role == HG_ROLE_ACTIVE &&
+	       now < elect->hello_at.ns + HELLO_FRESH_NS &&
+	       (elect->peer.epoch > state->epoch || elect->hello_at.ns > state->since + lease);
+}
+
 static json_t *json_peer(struct hg_agent *agent)
 {
 	const volatile struct hg_peer *peer = agent->maps.peer;
@@ -181,10 +202,10 @@ static json_t *json_peer(struct hg_agent *agent)
 			software = json_sprintf("%.*s", HG_WIRE_NAME_LEN, port->hello.software);
 	}
 	return json_pack(
-		"{s:s,s:s,s:o,s:b,s:o,s:o,s:o,s:i,s:o,s:o}", "node", agent->peer->name, "role",
+		"{s:s,s:s,s:b,s:o,s:b,s:o,s:o,s:o,s:i,s:o,s:o}", "node", agent->peer->name, "role",
 		is_reachable && hg_peer_has_agent(agent) ? role_name(hello->role) : "unknown",
-		"epoch", json_epoch(has_hello ? hello->epoch : 0), "reachable", is_reachable,
-		"agent_age_ms",
+		"serving", is_reachable && is_peer_serving(agent, hg_now().ns), "epoch",
+		json_epoch(has_hello ? hello->epoch : 0), "reachable", is_reachable, "agent_age_ms",
 		is_reachable ? json_integer(peer->agent_age / 1000000) : json_null(), "rtt_us",
 		is_reachable && rtt ? json_integer(rtt / 1000) : json_null(), "health",
 		has_hello ? json_integer(hello->health) : json_null(), "priority",

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The agent is dead, its programs may still be on the NICs. Whether they serve is asked of
+ * The agent does not answer: it is dead, or somewhere else than was said. Its programs may
+ * still be on the NICs. Whether they serve, and when an agent last showed life, is asked of
  * hagate-load, which reads it from the maps; not being root it cannot, and that is said.
  */
 #include "remains.h"
 
 #include <fcntl.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hagate/abi.h"
 #include "tool.h"
+
+#define LOOK_MS 300 /* between two looks for a sign of life */
 
 static void run_load(int out)
 {
@@ -52,15 +57,42 @@ static json_t *ask_load(void)
 	return answer;
 }
 
+/* How long ago its agent showed life; that of a living one does so every few ms. */
+static bool is_recent(const json_t *answer)
+{
+	const json_t *age_ms = json_object_get(answer, "agent_age_ms");
+
+	return json_is_number(age_ms) && json_number_value(age_ms) < LOOK_MS;
+}
+
+/* An agent may have died just now: its sign of life would not become younger. */
+static bool has_agent(json_t **answer)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000 };
+
+	if (!is_recent(*answer) || nanosleep(&pause, NULL))
+		return false;
+	json_decref(*answer);
+	*answer = ask_load();
+	return is_recent(*answer);
+}
+
 void hg_remains_tell(void)
 {
 	json_t *answer, *is_serving;
+	bool is_alive;
 
 	if (access(HG_PIN_DIR, F_OK) < 0)
 		return;
 	answer = ask_load();
+	is_alive = has_agent(&answer);
 	is_serving = json_object_get(answer, "serving");
-	if (json_is_true(is_serving))
+	if (is_alive)
+		fprintf(stderr,
+			"  An agent works here, and this node %s: is this its run\n"
+			"  directory? paths.run in node.yaml says which; hagate --run DIR\n",
+			json_is_true(is_serving) ? "serves" : "does not serve");
+	else if (json_is_true(is_serving))
 		fputs("  This node SERVES without its agent, for a short grace only (2 s by default);\n"
 		      "  then the peer takes over, and without a peer nobody serves.\n",
 		      stderr);

@@ -16,6 +16,7 @@
 #define PORT_ROWS 5
 #define INDENT 7
 #define WHOLE 100 /* lines: however many it takes */
+#define AGENT_SILENT_MS 300 /* a peer's agent shows life every few milliseconds */
 
 struct view {
 	const struct hg_tool *tool;
@@ -24,8 +25,8 @@ struct view {
 	const char *node, *peer_node, *role;
 	bool is_blank; /* no configuration yet */
 	bool is_serving; /* from this node's data path */
-	bool is_peer_serving; /* as its last word says */
 	bool has_trouble; /* one was shown */
+	bool is_peer_serving; /* by its REQUESTs or HELLOs */
 	int lines; /* printed so far */
 };
 
@@ -75,6 +76,23 @@ static const char *role_phrase(const char *role)
 	return role;
 }
 
+/* The data path of a dead agent goes on for its grace, and says how old its agent is. */
+static bool is_peer_agent_silent(const struct view *view)
+{
+	return hg_text_is_true(view->peer, "reachable") &&
+	       hg_text_number(view->peer, "agent_age_ms", -1) >= AGENT_SILENT_MS;
+}
+
+static void add_silence(const struct view *view, char *line, size_t size)
+{
+	char age[40];
+
+	if (!is_peer_agent_silent(view))
+		return;
+	hg_text_duration(age, sizeof(age), hg_text_number(view->peer, "agent_age_ms", -1));
+	hg_text_add(line, size, " (its agent is silent for %s)", age);
+}
+
 static void put_headline(struct view *view)
 {
 	const char *cluster = hg_text_string(view->status, "cluster", "");
@@ -93,8 +111,12 @@ static void put_headline(struct view *view)
 		if (strcmp(view->role, "active") != 0)
 			hg_text_add(line, sizeof(line), " role %s", view->role);
 	} else if (view->is_peer_serving) {
-		hg_text_add(line, sizeof(line), "%s (the peer) SERVES %s - %s (this node) is %s",
-			    view->peer_node, cluster, view->node, role_phrase(view->role));
+		color = is_peer_agent_silent(view) ? HG_TEXT_YELLOW : HG_TEXT_GREEN;
+		hg_text_add(line, sizeof(line), "%s (the peer) SERVES %s", view->peer_node,
+			    cluster);
+		add_silence(view, line, sizeof(line));
+		hg_text_add(line, sizeof(line), " - %s (this node) is %s", view->node,
+			    role_phrase(view->role));
 	} else if (hg_text_is_true(view->peer, "reachable")) {
 		color = HG_TEXT_RED;
 		hg_text_add(line, sizeof(line), "NOBODY SERVES %s - %s (this node) is %s", cluster,
@@ -123,7 +145,8 @@ static void add_peer_details(const struct view *view, char *line, size_t size)
 	if (rtt_us > 0)
 		hg_text_add(line, size, ", RTT %.2f ms", rtt_us / 1000);
 	if (health >= 0)
-		hg_text_add(line, size, ", health %.0f", health);
+		hg_text_add(line, size, ", health %.0f%s", health,
+			    is_peer_agent_silent(view) ? " when its agent last said so" : "");
 	if (*software && strcmp(software, hg_text_string(view->status, "version", "")) != 0)
 		hg_text_add(line, size, ", version %s", software);
 }
@@ -231,8 +254,8 @@ static void put_isolation(struct view *view)
 	}
 	if (overlap_ms > 0) {
 		hg_text_duration(span, sizeof(span), overlap_ms);
-		snprintf(line, sizeof(line), "alone  both nodes served at once for %s, last time",
-			 span);
+		snprintf(line, sizeof(line),
+			 "alone  both nodes may have served at once for up to %s, last time", span);
 		put(view, HG_TEXT_YELLOW, 1, line);
 	}
 }
@@ -272,7 +295,8 @@ static void put_failover(struct view *view)
 	if (!json_is_object(failover))
 		return;
 	if (count < 1) {
-		put(view, HG_TEXT_PLAIN, 1, "last   no takeover by this node yet");
+		put(view, HG_TEXT_PLAIN, 1,
+		    "last   no takeover by this node since its agent started");
 		return;
 	}
 	hg_text_add(line, sizeof(line), "%.0f takeover%s, the last one", count,
@@ -402,10 +426,14 @@ static void put_load(struct view *view)
 	view->lines += hg_load_print(view->status);
 }
 
-static bool is_serving_role(const json_t *peer)
+/* An agent of an older version tells the role alone. */
+static bool is_peer_serving(const json_t *peer)
 {
+	const json_t *serving = json_object_get(peer, "serving");
+
 	return hg_text_is_true(peer, "reachable") &&
-	       strcmp(hg_text_string(peer, "role", ""), "active") == 0;
+	       (json_is_boolean(serving) ? json_is_true(serving)
+					 : !strcmp(hg_text_string(peer, "role", ""), "active"));
 }
 
 static void print_text(const struct hg_tool *tool, const json_t *status)
@@ -420,7 +448,7 @@ static void print_text(const struct hg_tool *tool, const json_t *status)
 		.peer_node = hg_text_string(peer, "node", "the peer"),
 		.role = hg_text_string(status, "role", "?"),
 		.is_serving = hg_text_is_true(status, "serving"),
-		.is_peer_serving = is_serving_role(peer),
+		.is_peer_serving = is_peer_serving(peer),
 	};
 
 	view.is_blank = !strcmp(view.role, "blank") || !strcmp(view.role, "learner");

@@ -72,19 +72,22 @@ def test_text_keeps_to_the_terminal(pair):
     assert max(map(len, lines)) <= 60
 
 
-def status_with_its_pins(agent):
+def status_with_its_pins(agent, run_dir=None):
     """`hagate status` where the pins stand at their usual place, as on a machine of its own."""
     script = ('mount --bind "$1" /mnt && mount -t tmpfs none /sys/fs/bpf && '
               'mkdir /sys/fs/bpf/hagate && mount --bind /mnt /sys/fs/bpf/hagate && '
               'exec "$2" --run "$3" status')
     return run(*in_ns(agent.lab.ns(agent.name), "unshare", "--mount", "--propagation", "private",
                       "sh", "-c", script, "sh", agent.pin, BUILD / "bin" / "hagate",
-                      agent.run_dir), check=False)
+                      run_dir or agent.run_dir), check=False)
 
 
 def test_status_of_a_dead_agent(start):
     """It says what is so: on the standby, on the node that serves, and after its grace."""
     first, second = start(Settings(timers={"agent_grace": "6s"}))
+    done = status_with_its_pins(first, "/nowhere")
+    assert done.returncode == 3 and "SERVES without" not in done.stderr, done.stderr
+    assert "An agent works here, and this node serves: is this its run" in done.stderr
     for agent, said in ((second, "does not serve"), (first, "This node SERVES without")):
         agent.kill()
         done = status_with_its_pins(agent)
@@ -93,6 +96,12 @@ def test_status_of_a_dead_agent(start):
         if agent is second:
             agent.start()
             wait_for(second.is_ready, 10, "gw2 to be back")
+    # gw1 serves on: its data path asks gw2's for leases, which outlive the agent.
+    wait_for(lambda: second.status()["peer"]["agent_age_ms"] > 1200, 5, "gw1's agent to be missed")
+    peer = second.status()["peer"]
+    assert peer["serving"] and peer["role"] == "unknown", peer
+    said = second.command("status").stdout
+    assert said.startswith("gw1 (the peer) SERVES") and "its agent is silent" in said, said
     wait_for(lambda: "does not serve" in status_with_its_pins(first).stderr, 10,
              "the grace to be over")
 

@@ -61,6 +61,48 @@ static void test_headlines(void **state)
 	}
 }
 
+/* The peer's data path goes on without its agent, and the line says so. */
+static void test_silent_agent(void **state)
+{
+	static const char status[] =
+		"{\"node\":\"gw2\",\"cluster\":\"home\",\"role\":\"standby\",\"serving\":false,"
+		"\"overlap_ms\":966,\"failover\":{\"count\":0},\"peer\":{\"node\":\"gw1\","
+		"\"role\":\"%s\",\"serving\":%s,\"reachable\":true,\"agent_age_ms\":%d,"
+		"\"health\":100}}";
+	static const struct {
+		const char *role, *is_serving;
+		int age_ms;
+		const char *expected, *not_expected;
+	} cases[] = {
+		{ "unknown", "true", 1000,
+		  "gw1 (the peer) SERVES home (its agent is silent for 1 s) - gw2 (this node)",
+		  "NOBODY" },
+		{ "unknown", "true", 1000, "health 100 when its agent\n       last said so\n",
+		  "NOBODY" },
+		{ "active", "true", 3, "gw1 (the peer) SERVES home - gw2 (this node)", "silent" },
+		{ "active", "true", 3, "health 100\n", "when its agent" },
+		/* The data path counts, not the role. */
+		{ "active", "false", 3, "NOBODY SERVES home - gw2 (this node)", "the peer" },
+		{ "active", "true", 3,
+		  "alone  both nodes may have served at once for up to 966 ms, last time\n",
+		  "served at once for 9" },
+		{ "active", "true", 3, "no takeover by this node since its agent started\n",
+		  "yet" },
+	};
+	char text[sizeof(status) + 64];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct tool_result result;
+
+		snprintf(text, sizeof(text), status, cases[i].role, cases[i].is_serving,
+			 cases[i].age_ms);
+		result = tool_status(*state, text);
+		tool_check_screen(result.out);
+		assert_null(strstr(result.out, cases[i].not_expected));
+		tool_check(result, HG_EXIT_OK, cases[i].expected, "");
+	}
+}
+
 static void test_status_json(void **state)
 {
 	struct control_fixture *fixture = *state;
@@ -284,7 +326,7 @@ int main(void)
 		CONTROL_TEST(test_blank),	   CONTROL_TEST(test_load),
 		CONTROL_TEST(test_status_json),	   CONTROL_TEST(test_odd_status),
 		CONTROL_TEST(test_fault_is_whole), CONTROL_TEST(test_witness),
-		CONTROL_TEST(test_crowded_status),
+		CONTROL_TEST(test_silent_agent),   CONTROL_TEST(test_crowded_status),
 	};
 
 	return cmocka_run_group_tests(tests, tool_find, NULL);
