@@ -2,11 +2,11 @@
 /*
  * Sends raw Ethernet frames as fast as it can.
  *
- *   flood INTERFACE COUNT [VARY_AT VARY_LEN] < frames
+ *   flood INTERFACE COUNT[/SECONDS] [VARY_AT VARY_LEN] < frames
  *
- * stdin holds frames in hex, one a line; they are sent in turn, COUNT in all. With
- * VARY_AT and VARY_LEN those octets of each frame are random, a new value each time.
- * Answers with a line of JSON.
+ * stdin holds frames in hex, one a line; they are sent in turn, COUNT in all, or as many
+ * as SECONDS are enough for. With VARY_AT and VARY_LEN those octets of each frame are
+ * random, a new value each time. Answers with a line of JSON.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -91,14 +91,14 @@ static void make_random(struct vary *vary, struct frame *frame)
 }
 
 static unsigned long send_all(int fd, const struct frame *frames, size_t frame_count,
-			      unsigned long count, struct vary *vary)
+			      unsigned long count, double end, struct vary *vary)
 {
 	static struct frame copies[BATCH];
 	struct mmsghdr messages[BATCH];
 	struct iovec iov[BATCH];
 	unsigned long sent = 0;
 
-	while (sent < count) {
+	while (sent < count && (!end || now_s() < end)) {
 		unsigned int i, n = count - sent < BATCH ? (unsigned int)(count - sent) : BATCH;
 		int done;
 
@@ -128,15 +128,18 @@ int main(int argc, char **argv)
 	static struct frame frames[FRAMES_MAX];
 	struct vary vary = { .state = 0x9e3779b97f4a7c15ull };
 	unsigned long count, sent;
+	double start, seconds;
 	size_t frame_count;
-	double start;
+	char *rest;
 	int fd;
 
 	if (argc != 3 && argc != 5) {
-		fprintf(stderr, "usage: flood INTERFACE COUNT [VARY_AT VARY_LEN] < frames\n");
+		fprintf(stderr, "usage: flood INTERFACE COUNT[/SECONDS] [VARY_AT VARY_LEN] "
+				"< frames\n");
 		return 2;
 	}
-	count = strtoul(argv[2], NULL, 10);
+	count = strtoul(argv[2], &rest, 10);
+	seconds = *rest == '/' ? strtod(rest + 1, NULL) : 0;
 	if (argc == 5) {
 		vary.at = strtoul(argv[3], NULL, 10);
 		vary.len = strtoul(argv[4], NULL, 10);
@@ -148,7 +151,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	start = now_s();
-	sent = send_all(fd, frames, frame_count, count, &vary);
+	sent = send_all(fd, frames, frame_count, count, seconds > 0 ? start + seconds : 0, &vary);
 	printf("{\"sent\": %lu, \"seconds\": %.3f}\n", sent, now_s() - start);
-	return sent == count ? 0 : 1;
+	return sent == count || (seconds > 0 && now_s() >= start + seconds) ? 0 : 1;
 }

@@ -135,13 +135,13 @@ def arp_entry(lab, host, address):
     return entries[0].get("lladdr") if entries else None
 
 
-def flood(lab, node, interface, frames, count, vary=None):
-    """Sends `count` frames (bytes, in turn) at full speed; `vary` is (offset, length).
+def flood(lab, node, interface, frames, count, vary=None, seconds=15):
+    """Sends `count` frames (bytes, in turn) at full speed, or as many as it can within the
+    time; `vary` is (offset, length).
 
     As a nice process: its frames are to burden the gateway, not its own CPU time.
     """
-    done = lab.run(node, "nice", "-n", "19", BUILD / "lab" / "flood", interface, count,
-                   *(vary or ()),
-                   text_in="\n".join(frame.hex() for frame in frames) + "\n",
-                   timeout=600)  # beside other load it gets little
+    done = lab.run(node, "nice", "-n", "19", BUILD / "lab" / "flood", interface,
+                   f"{count}/{seconds}", *(vary or ()),
+                   text_in="\n".join(frame.hex() for frame in frames) + "\n", timeout=600)
     return json.loads(done.stdout)
