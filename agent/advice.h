@@ -25,7 +25,7 @@
 #define HG_ADVICE_SAMPLES 10000
 #define HG_ADVICE_REACH 1000
 #define HG_ADVICE_TAIL 250 /* samples above the threshold, at least */
-#define HG_ADVICE_CUT_NS (UINT64_C(1) << 30)
+#define HG_ADVICE_CUT_NS HG_TIMING_CUT_NS
 #define HG_ADVICE_YEAR_S (365.25 * 86400)
 
 enum hg_advice_basis {

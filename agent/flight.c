@@ -62,7 +62,7 @@ void hg_flight_slow_tick(struct hg_agent *agent)
 	if (flight->interval.ns != interval.ns) {
 		flight->interval = interval;
 		hg_timing_reset(&flight->timing, now);
-		hg_timing_look(&flight->timing, agent->maps.gap);
+		hg_timing_look(&flight->timing, agent->maps.gap, agent->setup->cluster.lease);
 	}
 	hg_dump_slow_tick(agent);
 	if (hg_time_before(now, flight->timing.second)) {
@@ -70,7 +70,7 @@ void hg_flight_slow_tick(struct hg_agent *agent)
 			sample_cpu(flight, now);
 		return;
 	}
-	hg_timing_look(&flight->timing, agent->maps.gap);
+	hg_timing_look(&flight->timing, agent->maps.gap, agent->setup->cluster.lease);
 	sample_rtt(agent);
 	sample_cpu(flight, now);
 	hg_timing_turn(&flight->timing, now);

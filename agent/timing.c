@@ -60,26 +60,34 @@ void hg_timing_add(struct hg_timing *timing, enum hg_timing_kind kind, uint64_t 
 }
 
 static void look_at(struct hg_timing *timing, enum hg_timing_kind kind, volatile struct hg_gap *gap,
-		    enum hg_gap_kind of)
+		    enum hg_gap_kind of, uint64_t cut)
 {
 	uint64_t *seen = timing->seen[of];
 	uint64_t longest = __atomic_exchange_n(&gap->longest[of], 0, __ATOMIC_RELAXED);
+	uint64_t below = 0; /* the longest but interruptions, as its bucket tells */
 
 	for (uint32_t i = 0; i < HG_GAP_BUCKETS; i++) {
 		uint64_t count = gap->count[of][i];
 
-		if (timing->has_seen && count > seen[i])
+		if (timing->has_seen && count > seen[i]) {
 			add_many(timing, kind, i, count - seen[i]);
+			if (hg_gap_floor(i + 1) <= cut)
+				below = hg_gap_floor(i + 1);
+		}
 		seen[i] = count;
 	}
+	if (longest >= cut)
+		longest = below;
 	if (timing->has_seen && longest)
 		note_longest(timing, kind, longest);
 }
 
-void hg_timing_look(struct hg_timing *timing, volatile struct hg_gap *gap)
+void hg_timing_look(struct hg_timing *timing, volatile struct hg_gap *gap, struct hg_span lease)
 {
-	look_at(timing, HG_TIMING_GRANT, gap, HG_GAP_GRANT);
-	look_at(timing, HG_TIMING_REQUEST, gap, HG_GAP_REQUEST);
+	uint64_t cut = lease.ns > HG_TIMING_CUT_NS ? lease.ns : HG_TIMING_CUT_NS;
+
+	look_at(timing, HG_TIMING_GRANT, gap, HG_GAP_GRANT, cut);
+	look_at(timing, HG_TIMING_REQUEST, gap, HG_GAP_REQUEST, cut);
 	timing->has_seen = true;
 }
 

@@ -16,6 +16,10 @@
 #define HG_TIMING_HOURS 25 /* the present one and 24 before it */
 #define HG_TIMING_MINUTES 61
 
+/* Longer gaps of the bounce, beyond the lease, are interruptions: the peer was off, and no
+ * lease is to ride that out. They are in the counts, and no `longest`. */
+#define HG_TIMING_CUT_NS (UINT64_C(1) << 30)
+
 enum hg_timing_kind {
 	HG_TIMING_GRANT, /* HG_GAP_GRANT, counted in XDP */
 	HG_TIMING_REQUEST, /* HG_GAP_REQUEST, counted in XDP */
@@ -27,7 +31,7 @@ enum hg_timing_kind {
 
 struct hg_timing_hist {
 	uint64_t samples;
-	uint64_t longest; /* ns */
+	uint64_t longest; /* ns; interruptions left out */
 	uint32_t seconds; /* with samples in them */
 	uint32_t count[HG_GAP_BUCKETS];
 };
@@ -50,7 +54,7 @@ void hg_timing_add(struct hg_timing *timing, enum hg_timing_kind kind, uint64_t 
 
 /* What XDP counted since the last look; takes its longest gaps away. What was counted
  * before the first look is not ours. */
-void hg_timing_look(struct hg_timing *timing, volatile struct hg_gap *gap);
+void hg_timing_look(struct hg_timing *timing, volatile struct hg_gap *gap, struct hg_span lease);
 
 /* Ends seconds, minutes and hours that are over; after the last sample of a second. */
 void hg_timing_turn(struct hg_timing *timing, struct hg_time now);

@@ -113,23 +113,49 @@ static void test_looks_at_what_xdp_counted(void **state)
 	hg_timing_reset(&timing, at(0));
 	gap.count[HG_GAP_GRANT][40] = 1000; /* of an earlier agent */
 	gap.longest[HG_GAP_GRANT] = 77;
-	hg_timing_look(&timing, &gap);
+	hg_timing_look(&timing, &gap, LEASE);
 	assert_int_equal(timing.total[HG_TIMING_GRANT].samples, 0);
 	assert_int_equal(gap.longest[HG_GAP_GRANT], 0);
 	gap.count[HG_GAP_GRANT][40] += 3;
 	gap.count[HG_GAP_REQUEST][136] += 1;
 	gap.longest[HG_GAP_GRANT] = 2000000;
-	hg_timing_look(&timing, &gap);
+	hg_timing_look(&timing, &gap, LEASE);
 	hg_timing_turn(&timing, at(1));
 	assert_int_equal(timing.total[HG_TIMING_GRANT].samples, 3);
 	assert_int_equal(timing.total[HG_TIMING_GRANT].count[40], 3);
 	assert_int_equal(timing.total[HG_TIMING_GRANT].longest, 2000000);
 	assert_int_equal(timing.total[HG_TIMING_REQUEST].count[136], 1);
 	assert_int_equal(timing.total[HG_TIMING_GRANT].seconds, 1);
-	hg_timing_look(&timing, &gap);
+	hg_timing_look(&timing, &gap, LEASE);
 	hg_timing_turn(&timing, at(2));
 	assert_int_equal(timing.total[HG_TIMING_GRANT].samples, 3);
 	assert_int_equal(timing.total[HG_TIMING_GRANT].seconds, 1);
+}
+
+/* The peer was off for 20 s: its first GRANT ends a gap that says nothing of the timers. */
+static void test_interruptions_are_no_longest_gap(void **state)
+{
+	static struct hg_gap gap;
+
+	(void)state;
+	memset(&gap, 0, sizeof(gap));
+	hg_timing_reset(&timing, at(0));
+	hg_timing_look(&timing, &gap, LEASE);
+	gap.count[HG_GAP_GRANT][HG_GAP_BUCKETS - 1] = 1;
+	gap.longest[HG_GAP_GRANT] = 20 * SECOND;
+	hg_timing_look(&timing, &gap, LEASE);
+	assert_int_equal(hg_timing_longest(&timing, HG_TIMING_GRANT), 0);
+	assert_int_equal(timing.total[HG_TIMING_GRANT].samples, 1); /* told by the advice */
+	/* What came before it in the same second is not lost. */
+	gap.count[HG_GAP_GRANT][HG_GAP_BUCKETS - 1]++;
+	gap.count[HG_GAP_GRANT][hg_gap_bucket(9000000)]++;
+	gap.longest[HG_GAP_GRANT] = 20 * SECOND;
+	hg_timing_look(&timing, &gap, LEASE);
+	assert_in_range(hg_timing_longest(&timing, HG_TIMING_GRANT), 9000000, 9000000 * 9 / 8);
+	/* A lease that was longer than the gap came close to its end. */
+	gap.longest[HG_GAP_REQUEST] = 20 * SECOND;
+	hg_timing_look(&timing, &gap, (struct hg_span){ 30 * SECOND });
+	assert_int_equal(hg_timing_longest(&timing, HG_TIMING_REQUEST), 20 * SECOND);
 }
 
 static void test_quantiles(void **state)
@@ -339,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_buckets),
 		cmocka_unit_test(test_hours_and_minutes),
 		cmocka_unit_test(test_looks_at_what_xdp_counted),
+		cmocka_unit_test(test_interruptions_are_no_longest_gap),
 		cmocka_unit_test(test_quantiles),
 		cmocka_unit_test(test_exponential_tail),
 		cmocka_unit_test(test_heavy_tail),
