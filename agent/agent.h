@@ -7,7 +7,8 @@
  *   elector.c   observation -> hg_elect_step() -> actions
  *   peer.c      frames to and from the peer: HELLO, sessions, NEIGH
  *   ask.c       the witness: questions out, answers in
- *   port.c      ports on their NICs: sockets, link state, health;  port_fault.c  in words
+ *   port.c      ports on their NICs: sockets, link state, health;  port_watch.c  what is
+ *               missing on one;  port_fault.c  in words
  *   wiring.c    what the NICs hang on, by a child with raw sockets (wiring_child.c, mac_test.c)
  *   mac.c       mac: auto: real or virtual, by port;  mac_status.c  in words
  *   vips.c      address maps, VIPs on NICs, announcements, the closed loop
@@ -70,6 +71,9 @@ struct hg_agent_port {
 	uint64_t hello_at;
 	uint8_t taught_mac[6]; /* of the peer's NIC, as given to the kernel */
 	struct hg_mac_port mac;
+	uint64_t silent_since; /* the peer, though heard on other ports; 0 it is not */
+	uint64_t answered_at,
+		answer_mark; /* last answer that the peer's XDP made, see port_watch.c */
 	uint64_t wiring_forget_at; /* what was heard of other ports until then means nothing */
 	char fault[256]; /* sentence with remedy, "" none */
 };
@@ -107,6 +111,7 @@ struct hg_agent {
 	struct hg_session session;
 	struct hg_health health;
 	bool is_config_other; /* the peer's last HELLO had another hash */
+	uint16_t peer_no_link; /* the same: its ports without link, see struct hg_wire_hello */
 	bool is_judged; /* no HELLO before: it would call this node unfit */
 	uint64_t hurried_at; /* last HELLO out of turn for a new session */
 	struct hg_key cluster_key, session_key[2];
@@ -192,6 +197,12 @@ void hg_mac_on_test(void *context, struct hg_control_request *req, json_t *argum
 const char *hg_mac_mode(const struct hg_agent *agent); /* `mac_mode` in the status */
 json_t *hg_mac_port_json(const struct hg_agent *agent, unsigned int slot);
 void hg_mac_describe(const struct hg_agent *agent, unsigned int slot, char *ret, size_t size);
+
+/* port_watch.c */
+void hg_port_watch(struct hg_agent *agent, unsigned int slot); /* each slow tick */
+bool hg_port_is_silent(const struct hg_agent *agent, unsigned int slot);
+bool hg_port_is_unanswered(const struct hg_agent *agent, unsigned int slot);
+uint16_t hg_port_without_link(const struct hg_agent *agent); /* for HELLOs */
 
 /* port_fault.c */
 void hg_port_describe_fault(const struct hg_agent *agent, unsigned int slot, char *ret,

@@ -194,6 +194,7 @@ static void fill_hello(const struct hg_agent *agent, unsigned int slot, struct h
 	hello->health = agent->elect.health;
 	hello->priority = htobe16(agent->self->priority);
 	hello->flags = hello_flags(agent, slot);
+	hello->no_link = htobe16(hg_port_without_link(agent));
 	hg_sync_fill_hello(agent, hello);
 	hello->epoch_seen = htobe64(agent->elect.epoch_seen);
 	memcpy(hello->config, agent->setup->cluster.hash, sizeof(hello->config));
@@ -325,6 +326,7 @@ static void on_hello(struct hg_agent *agent, const struct hg_event *event)
 	hello.software[sizeof(hello.software) - 1] = '\0';
 	agent->is_config_other = memcmp(hello.config, agent->setup->cluster.hash,
 					sizeof(hello.config)) != 0;
+	agent->peer_no_link = be16toh(hello.no_link);
 	hg_sync_on_hello(agent, &hello);
 	warm_peer(agent, event->slot, hello.flags);
 	agent->port[event->slot].hello = hello;

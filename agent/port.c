@@ -36,6 +36,9 @@ static void carry_over(const struct hg_agent_port *was, struct hg_agent_port *po
 	port->stray = was->stray;
 	port->stray_peer = was->stray_peer;
 	port->mac = was->mac;
+	port->silent_since = was->silent_since;
+	port->answered_at = was->answered_at;
+	port->answer_mark = was->answer_mark;
 	port->wiring_forget_at = hg_now().ns; /* new files, a new look */
 	memcpy(port->fault, was->fault, sizeof(port->fault));
 }
@@ -309,6 +312,7 @@ void hg_port_slow_tick(struct hg_agent *agent)
 		if (port->heartbeat_err)
 			open_heartbeat(agent, slot);
 		collect_stray(agent, slot);
+		hg_port_watch(agent, slot);
 		hg_port_describe_fault(agent, slot, fault, sizeof(fault));
 		if (strcmp(fault, port->fault)) {
 			memcpy(port->fault, fault, sizeof(fault));

@@ -158,13 +158,35 @@ static bool tell_reflection(const struct place *p)
 
 static bool tell_silence(const struct place *p)
 {
-	if (!p->port->cluster->is_heartbeat || !p->agent->peer || !hg_peer_is_heard(p->agent) ||
-	    hg_port_is_peer_heard(p->agent, p->slot))
+	bool has_no_link = p->agent->peer_no_link >> p->port->index & 1 &&
+			   !p->agent->is_config_other;
+
+	if (!hg_port_is_silent(p->agent, p->slot))
+		return false;
+	if (has_no_link)
+		snprintf(
+			p->text, p->size,
+			"port %s: %s says that its NIC has no link there; check its cable or vSwitch "
+			"port: `hagate ports` on %s",
+			p->name, p->peer, p->peer);
+	else
+		snprintf(p->text, p->size,
+			 "port %s: %s is not heard on this segment, though on others; look at the "
+			 "network between %s here and %s's NIC",
+			 p->name, p->peer, p->ifname, p->peer);
+	return true;
+}
+
+/* Agents' frames come through, those that XDP sends do not: no grant, and no answer of a
+ * virtual address either. */
+static bool tell_unanswered(const struct place *p)
+{
+	if (!hg_port_is_unanswered(p->agent, p->slot))
 		return false;
 	snprintf(p->text, p->size,
-		 "port %s: %s is not heard on this segment, though on others; look at the "
-		 "switch between %s and its NIC",
-		 p->name, p->peer, p->ifname);
+		 "port %s: %s is heard, but never an answer made by XDP there: its NIC loses what "
+		 "XDP sends; on %s: `hagate-load probe` (xdp: generic in node.yaml may help)",
+		 p->name, p->peer, p->peer);
 	return true;
 }
 
@@ -212,8 +234,8 @@ static bool tell_peers(const struct place *p)
 void hg_port_describe_fault(const struct hg_agent *agent, unsigned int slot, char *ret, size_t size)
 {
 	static bool (*const tell[])(const struct place *) = {
-		tell_binding, tell_segment,    tell_clone,   tell_same_mac,
-		tell_link,    tell_reflection, tell_silence, tell_peers,
+		tell_binding,	 tell_segment, tell_clone,	tell_same_mac, tell_link,
+		tell_reflection, tell_silence, tell_unanswered, tell_peers,
 	};
 	struct place place = {
 		.agent = agent,

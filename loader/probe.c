@@ -38,7 +38,9 @@ static const struct {
 	{ "vmxnet3", "native XDP from kernel 6.6; the first attach resets the device" },
 	{ "hv_netvsc", "native XDP limits the MTU to about 3500 octets" },
 	{ "ena", "native XDP needs half of the queues free and limits the MTU to about 3500" },
-	{ "veth", "the peer end needs an XDP program too, or answers made by XDP get lost" },
+	{ "veth",
+	  "answers made by XDP get lost unless the other end of the pair has an XDP program "
+	  "too (any that passes all), or xdp: generic here" },
 	{ "802.1Q VLAN Support", "attach to the parent NIC and switch rxvlan off there" },
 };
 

@@ -179,12 +179,15 @@ int hg_ports_print(const struct hg_tool *tool, const json_t *ports, bool is_full
 
 static void print_fault(const struct hg_tool *tool, const json_t *port)
 {
-	char line[1024];
+	const char *fault = hg_text_string(port, "fault", "fault");
+	bool is_named = strncmp(fault, "port", 4) == 0; /* as all of the agent's are */
+	char line[1024] = "";
 
 	if (!has_fault(port))
 		return;
-	snprintf(line, sizeof(line), "%s: %s", hg_text_string(port, "name", "?"),
-		 hg_text_string(port, "fault", "fault"));
+	if (!is_named)
+		hg_text_add(line, sizeof(line), "port %s: ", hg_text_string(port, "name", "?"));
+	hg_text_add(line, sizeof(line), "%s", fault);
 	hg_text_wrap(tool, HG_TEXT_RED, 2, 8, line);
 }
 

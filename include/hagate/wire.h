@@ -115,7 +115,8 @@ struct hg_wire_hello {
 	__be32 rx_kbps, tx_kbps;
 	__be32 connections;
 	__u8 head[16]; /* of the configuration's history: its id, cut */
-	__u8 reserved[4];
+	__be16 no_link; /* bit n: the sender's NIC of the nth port in cluster.yaml has no link */
+	__u8 reserved[2];
 };
 
 #define HG_WIRE_NEIGHS 8

@@ -165,6 +165,41 @@ def test_own_frames_reflected(lab, pair):
     wait_well(pair)
 
 
+def events(agent):
+    return agent.command("events").stdout
+
+
+def test_pulled_cable(lab, pair):
+    """The node with the cable says so, and the other names it too. Neither missed the other on
+    a port when the pair began."""
+    first, second = pair
+    for agent in pair:
+        assert "not heard on this segment" not in events(agent), events(agent)
+    lab.wire.set_link("gw2", "wan", False)
+    wait_fault(second, "wan", "eth1 has no link")
+    wait_fault(first, "wan", "gw2 says that its NIC has no link there")
+    assert first.is_active()
+    lines = second.command("ports").stdout
+    assert "wan: port wan" not in lines and "\nport wan: eth1 has no link" in lines
+    lab.wire.set_link("gw2", "wan", True)
+    wait_well(pair)
+
+
+def test_answers_of_xdp_get_lost(lab, pair):
+    """gw2's NIC on lan sends what agents send and loses what XDP sends, as a veth does whose
+    other end has no XDP program."""
+    first, _ = pair
+    port_of = GW2.port("lan")
+    lab.topology.run("B", "ip", "link", "set", "dev", port_of, "xdpdrv", "off")
+    said = wait_fault(first, "lan", "never an answer made by XDP")
+    assert "on gw2: `hagate-load probe`" in said
+    assert not fault(first, "wan") and first.is_active()
+    lab.topology.run("B", "ip", "link", "set", "dev", port_of, "xdpdrv", "pinned",
+                     lab.wire.pin / "wire_from")
+    wait_well(pair)
+    assert events(first).count("never an answer") == 1
+
+
 @long
 def test_missing_segment(lab, pair):
     """gw2's wan hangs on a bridge of its own: both say that they miss the other there."""
@@ -186,7 +221,7 @@ def test_hot_removed(lab, pair):
     first, second = pair
     lab.topology.remove_nic(GW2, "wan")
     wait_fault(second, "wan", "is gone")
-    wait_fault(first, "wan", "gw2 is not heard on this segment")
+    wait_fault(first, "wan", "gw2 says that its NIC has no link there")
     assert first.is_active()
     lab.topology.add_nic(GW2, "wan")
     lab.wire.attach_port(GW2, "wan")
