@@ -334,6 +334,8 @@ inline start_serving(n, left, waited)
 
 #ifdef M_NO_TIE_BREAK
 #define goes_first(n, age) (false)
+#elif defined(M_WITNESS_AWAITED)
+#define goes_first(n, age) (may_serve_alone(n, false))
 #else
 #define goes_first(n, age) (n == preferred || age >= PATIENCE)
 #endif
@@ -374,7 +376,7 @@ inline review_listen(n)
 /* Silence long enough. The peer that says it holds nothing may go first; a claim that needs
  * an answer is made only when somebody is there to give it. */
 #define may_end_silence(n) \
-	((is_idle(n) && n == preferred) || \
+	((is_idle(n) && goes_first(n, 0)) || \
 	 (!(is_idle(n) && !goes_first(n, silent[n] - LEASE)) && \
 	  (may_serve_alone(n, false) || (is_fresh(n) && is_unwitnessed(n)))))
 

@@ -119,8 +119,9 @@ inline choose_seen(n, m)
 {
 #ifndef M_SERVED_UNSEEN
 	seen[n] = (served[n] > seen[n] -> served[n] : seen[n]);
-	seen[n] = (has_hello[n] && served[m] > seen[n] -> served[m] : seen[n])
+	seen[n] = (has_hello[n] && served[m] > seen[n] -> served[m] : seen[n]);
 #endif
+	skip
 }
 #endif
 
