@@ -13,6 +13,7 @@ DRIFT = "-DLEASE=1 -DDRIFT=1 "
 # One node serves again, and stands by, once faults end.
 LIVE = "-DCOARSE -DHELLO=1 "
 LONE = LIVE + "-DLONE "
+DEFAULT = "-DLEASE=4 -DLISTENED=3 -DPATIENCE=18 "  # 20 ms in intervals of 5 ms
 
 SLICE = {
     # isolation: continue
@@ -105,15 +106,22 @@ FULL = {
     "witness-drift": ("pair", WITNESS + QUIET + DRIFT + "-DMAXC=1"),
     "live-continue": ("live", CONT + LIVE),
     "live-continue-failback": ("live", CONT + LIVE + "-DFAILBACK=3"),
+    "live-continue-3": ("live", CONT + LIVE + "-DNEXT=3"),
+    "live-continue-default": ("live", CONT + LIVE + DEFAULT),
+    "live-lone-default": ("live", CONT + DEFAULT + "-DLONE -DCOARSE -DHELLO=20 -DALONE=40"),
+    "live-lone-every": ("live", CONT + DEFAULT + "-DLONE -DHELLO=2"),
     "live-continue-ltl": ("live", CONT + LIVE + "-DLTL"),
     "live-stop-any": ("live", STOP + LIVE),
     "live-stop-standing": ("live", STOP + LIVE + "-DSTANDING"),
+    "live-stop-default": ("live", STOP + LIVE + DEFAULT + "-DSTANDING"),
+    "live-stop-lone-every": ("live", STOP + DEFAULT + "-DLONE -DHELLO=2"),
     "live-witness": ("live", WITNESS + LIVE + "-DNEXT=1"),
     "live-witness-lone": ("live", WITNESS + LONE),
     "live-witness-cut": ("live", WITNESS + LIVE + "-DCUT -DNEXT=1"),
     "live-witness-mute": ("live", WITNESS + LIVE + "-DMUTE -DNEXT=1"),
     "live-stop-served-unseen": ("live", STOP + LIVE + "-DSTANDING -DM_SERVED_UNSEEN"),
     "live-witness-awaited": ("live", WITNESS + LIVE + "-DMUTE -DNEXT=1 -DM_WITNESS_AWAITED"),
+    "live-ltl-listens-on": ("live", CONT + LIVE + "-DLTL -DM_LISTENS_ON"),
     "live-never-gives-up": ("live", STOP + LIVE + "-DM_CLAIM_ONCE -DM_NEVER_GIVES_UP"),
     "race-two": ("race", "-DGRANTERS=2"),
     "witness-no-drift": ("pair", WITNESS + QUIET + DRIFT + "-DMAXC=1 -DM_WITNESS_NO_DRIFT"),

@@ -45,7 +45,7 @@
 #define FAILBACK 0 /* ticks until a preferred standby takes over; 0: never */
 #endif
 #ifndef SETTLED
-#define SETTLED (FIRST_LISTEN + PATIENCE + SAFE + FAILBACK)
+#define SETTLED (FIRST_LISTEN + PATIENCE + LISTEN_FOR + SAFE + FAILBACK)
 #endif
 #ifndef CLAIMS
 #define CLAIMS 4
@@ -532,7 +532,7 @@ inline agent(n)
 	}
 }
 
-/* What is checked of each state. An empty clock: the unbounded property needs none. */
+/* What is checked of each state. The property without a bound needs no clock. */
 #ifdef LTL
 #define count_tick() skip
 #define check() skip
