@@ -16,6 +16,7 @@
 #define WRONG_KEY_NS (3ull * 1000 * 1000 * 1000)
 /* A holder not heard for longer, beyond the grace of its agent, may have served on unheard. */
 #define HEARD_WITHIN_NS (3ull * 1000 * 1000 * 1000)
+#define FENCED_JUST_NS (1000ull * 1000 * 1000)
 
 static const char *const why_text[] = {
 #define X(id, name, text) [HG_WHY_##id] = text,
@@ -113,6 +114,23 @@ static void serve(struct hg_agent *agent, const struct hg_action *action)
 	clock_gettime(CLOCK_REALTIME, &agent->failover.last_at);
 }
 
+/* The claim came from a node that is preferred and was well, while this one held its lease by
+ * that node's grants: nothing but failback makes it claim then. */
+static bool is_failback_of_peer(const struct hg_agent *agent, enum hg_why why)
+{
+	const volatile struct hg_state *state = agent->maps.state;
+	const struct hg_elect *elect = &agent->elect;
+	uint64_t now = hg_now().ns, fenced = state->fenced_at;
+	bool is_well = hg_peer_has_agent(agent) && !elect->peer.is_unfit &&
+		       elect->peer.health >= elect->health &&
+		       (elect->peer.role == HG_ROLE_STANDBY || elect->peer.role == HG_ROLE_ACTIVE);
+
+	return why == HG_WHY_OVERRULED && elect->config.is_failback && is_well &&
+	       elect->peer.priority > elect->config.priority && !elect->is_alone &&
+	       now < fenced + FENCED_JUST_NS &&
+	       agent->obs.lease_until.ns > fenced + elect->config.lease.ns / 2;
+}
+
 static void on_transition(struct hg_agent *agent, const struct hg_action *act)
 {
 	volatile struct hg_state *state = agent->maps.state;
@@ -133,6 +151,10 @@ static void on_transition(struct hg_agent *agent, const struct hg_action *act)
 		clock_gettime(CLOCK_REALTIME, &agent->since_wall);
 	}
 	snprintf(event.text, sizeof(event.text), "%s -> %s: %s", from, to, why_text[event.why]);
+	if (is_failback_of_peer(agent, event.why))
+		snprintf(event.text + strlen(event.text), sizeof(event.text) - strlen(event.text),
+			 ": %s, which is preferred, takes back its role (failback)",
+			 agent->peer->name);
 	hg_notice("%s (epoch 0x%016" PRIx64 ")", event.text, event.epoch);
 	hg_control_broadcast(agent->control,
 			     hg_status_event(hg_history_add(&agent->history, &event)));

@@ -165,6 +165,32 @@ void hg_sync_slow_tick(struct hg_agent *agent)
 		hg_agent_note(agent, HG_HISTORY_FAULT, "%s", fault);
 }
 
+/* hagate-sync asks once a second whether the peer is heard, this agent knows. Until the next
+ * report: the right word in place of the one that does not hold, else NULL. */
+static const char *newer_word(const struct hg_agent *agent, const char *state)
+{
+	bool is_heard = agent->peer && hg_peer_has_agent(agent);
+
+	if (is_heard && !strcmp(state, "peer-unknown"))
+		return "comparing";
+	if (!is_heard && !strcmp(state, "comparing"))
+		return "peer-unknown";
+	return NULL;
+}
+
+static json_t *json_words(const struct hg_agent *agent)
+{
+	const struct hg_sync *sync = &agent->sync;
+	const char *peer = agent->peer ? agent->peer->name : "the other node";
+
+	if (is_silent(sync))
+		return json_null();
+	if (newer_word(agent, sync->state))
+		return hg_peer_has_agent(agent) ? json_sprintf("with %s", peer)
+						: json_sprintf("%s is not heard", peer);
+	return *sync->text ? json_string(sync->text) : json_null();
+}
+
 static const char *state_name(const struct hg_agent *agent)
 {
 	const struct hg_sync *sync = &agent->sync;
@@ -175,7 +201,7 @@ static const char *state_name(const struct hg_agent *agent)
 		return "off";
 	if (is_silent(sync))
 		return "not-running";
-	return sync->state;
+	return newer_word(agent, sync->state) ?: sync->state;
 }
 
 json_t *hg_sync_json(const struct hg_agent *agent)
@@ -198,7 +224,7 @@ json_t *hg_sync_json(const struct hg_agent *agent)
 		"confirm_ms",
 		sync->confirm_by > now ? json_integer((sync->confirm_by - now) / 1000000)
 				       : json_null(),
-		"text", *sync->text && !is_silent(sync) ? json_string(sync->text) : json_null());
+		"text", json_words(agent));
 }
 
 /* Is this line a caret alone, below a line of a source? */
@@ -285,7 +311,7 @@ void hg_sync_on_report(void *context, struct hg_control_request *req, json_t *ar
 		return;
 	}
 	copy_as_line(sync->text, sizeof(sync->text), text ? text : "");
-	if (strcmp(state, sync->state))
+	if (strcmp(state, sync->state) && !newer_word(agent, state))
 		hg_agent_note(agent, HG_HISTORY_CONFIG, "configuration: %s%s%s", state,
 			      *sync->text ? ": " : "", sync->text);
 	snprintf(sync->state, sizeof(sync->state), "%s", state);

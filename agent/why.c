@@ -87,9 +87,11 @@ static json_t *answer(struct hg_task *task, void *context, json_t *arguments)
 	if (!list.count)
 		return hg_task_fail("no change of role is known");
 	if ((size_t)back > list.count)
-		return hg_task_fail("only %zu changes of role are kept; the journal goes further "
+		return hg_task_fail("only %zu change%s of role %s known: those since the agent "
+				    "started, and the last %d on disk; the journal goes further "
 				    "back: journalctl -u hagated",
-				    list.count);
+				    list.count, list.count == 1 ? "" : "s",
+				    list.count == 1 ? "is" : "are", HG_DUMP_FILES);
 	story = tell(agent, &list.one[back - 1], &err);
 	if (err)
 		return hg_task_fail("%s: the record of that change cannot be read (%s)",

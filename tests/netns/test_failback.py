@@ -50,6 +50,8 @@ def test_waits_for_steady_health(lab, returned):
     wait_for(first.is_active, 20, "gw1 to take the role back")
     assert time.monotonic() - well >= DELAY
     assert reason_of(first) == "failback" and second.role() in ("draining", "standby")
+    wait_for(lambda: "gw1, which is preferred, takes back its role (failback)" in
+             second.command("events").stdout, 5, "gw2 to say why")
 
 
 def test_not_in_maintenance_and_after_it(returned):

@@ -132,6 +132,22 @@ def test_commit_log_diff_rollback(lab, members):
     # What hagated said a moment ago may have been of before the rollback.
     wait_for(lambda: "in-sync" in one.config("status").stdout, 10, "gw1 to have compared")
     assert json.loads(one.config("status", "--json").stdout)["state"] == "in-sync"
+    agrees_on_the_peer(members)
+
+
+def agrees_on_the_peer(members):
+    """While gw2's agents start, no status calls a node not heard that it shows beside."""
+    members.second.kill()
+    members.second.start()
+    said = []
+    end = time.monotonic() + 2.5
+    while time.monotonic() < end:
+        status = members.second.status()
+        if status.get("peer"):
+            said.append((status["peer"]["role"] != "unknown", status["sync"]["state"]))
+    assert (True, "in-sync") in said, set(said)
+    assert (True, "peer-unknown") not in said and (False, "comparing") not in said, set(said)
+    assert "peer-unknown" not in members.second.command("events").stdout
 
 
 @LONG
