@@ -19,14 +19,11 @@ MACS = {name: g.mac("lan") for name, g in GATEWAYS.items()}
 OWNER_KINDS = ("arp-reply", "arp-request", "advert")
 
 
-def relaxed(extra, lease="400ms"):
+def relaxed(extra):
     """Both nodes and the witness share one kernel and its stalls, and speed is not the
-    point here: the benchmark has the figures."""
-    return Settings(lease=lease, extra=extra)
-
-
-# Nothing is lost while the holder changes over to the witness's grants, within half a lease.
-lossless = pytest.mark.parametrize("trio", ["900ms"], indirect=True)
+    point here: the benchmark has the figures. A holder has half a lease for the change from
+    the peer's grants to the witness's."""
+    return Settings(lease="800ms", extra=extra)
 
 
 @pytest.fixture(name="witness", scope="module")
@@ -39,9 +36,9 @@ def _witness(lab):
 
 
 @pytest.fixture(name="trio")
-def _trio(request, lab, witness, start):
+def _trio(lab, witness, start):
     """gw1 active, gw2 standby, both with the witness."""
-    first, second = start(relaxed(witness.setting, getattr(request, "param", "400ms")))
+    first, second = start(relaxed(witness.setting))
     for agent in (first, second):
         wait_for(lambda a=agent: witness_of(a)["reachable"], 5, "the witness to answer")
     wait_for(lambda: first.status().get("alone_ms", 0) is None, 5, "gw1 to have gw2's grants")
@@ -101,7 +98,6 @@ def cut(lab):
     lab.wire.set_node("gw2", CUT_HEARTBEAT)
 
 
-@lossless
 def test_both_reach_it(lab, witness, trio):
     """The holder keeps the role, and nobody else ever speaks."""
     first, second = trio
@@ -161,7 +157,7 @@ def test_nobody_reaches_it(lab, witness, trio):
     with Owners(lab) as owners:
         cut(lab)
         wait_for(lambda: not serving(first, second), 5, "both to be silent")
-        time.sleep(1)  # more than two leases, and neither starts again
+        time.sleep(1)  # more than a lease, and neither starts again
         assert not serving(first, second) and not owners.spoken("gw2")
     wait_for(lambda: "neither peer nor witness grants" in first.log_text(), 5, "gw1 to say so")
     assert answering(lab) == set()
@@ -182,7 +178,6 @@ def test_power_off_of_holder(lab, trio):
     assert reason(second) in ("silence", "witnessed")
 
 
-@lossless
 def test_power_off_of_standby_is_not_noticed(lab, trio):
     first, second = trio
     epoch = first.epoch()
@@ -207,7 +202,7 @@ def test_start_alone(lab, witness, trio):
     first.wipe()
     first.start()
     wait_for(lambda: first.role() == "listen", 5, "gw1 to listen")
-    wait_for(lambda: first.status()["since_ms"] > 1000, 5, "a second of listening")
+    wait_for(lambda: first.status()["since_ms"] > 2000, 5, "two leases of listening")
     assert first.role() == "listen" and answering(lab) == set()
     witness.unblock()
     wait_for(first.is_active, 5, "gw1 to serve")
@@ -295,7 +290,7 @@ def test_answers_pass_any_filter(lab, witness, start, family):
     wait_for(lambda: first.status().get("alone_ms", 0) is None, 5, "gw1 to have gw2's grants")
     second.power_off()
     wait_for(lambda: reason(first) == "witnessed", 5, "gw1 to go on")
-    time.sleep(1)  # two leases and more
+    time.sleep(1)  # a lease and more
     assert first.is_active() and witness_of(first)["answer"] == "granted"
 
 
@@ -332,12 +327,12 @@ def test_foreign_key_is_not_answered(lab, witness, start):
 
 def test_far_witness_is_said_to_be_useless(lab, witness, start):
     """Its answers come, but after more than half of the lease."""
-    path = SlowPath(witness, 0.25)
+    path = SlowPath(witness, 0.5)
     try:
         first, _second = start(relaxed(path.setting))
         wait_for(lambda: "more than half a lease" in (witness_of(first).get("fault") or ""), 5,
                  "gw1 to complain")
-        assert witness_of(first)["reachable"] and witness_of(first)["rtt_us"] > 250000
+        assert witness_of(first)["reachable"] and witness_of(first)["rtt_us"] > 500000
     finally:
         path.close()
 

@@ -112,8 +112,6 @@ class Rig:
         if not self.third:
             self.third = Witness(self.lab)
             self.third.start()
-            # A machine of its own; here its process would wait behind everybody's.
-            os.sched_setscheduler(self.third.process.pid, os.SCHED_FIFO, os.sched_param(50))
         return self.third.setting
 
     # What faults use
