@@ -112,6 +112,7 @@ struct hg_agent {
 	struct hg_health health;
 	bool is_config_other; /* the peer's last HELLO had another hash */
 	uint16_t peer_no_link; /* the same: its ports without link, see struct hg_wire_hello */
+	uint64_t config_other_at; /* since when, as seen by the slow tick; 0 it has not */
 	bool is_judged; /* no HELLO before: it would call this node unfit */
 	uint64_t hurried_at; /* last HELLO out of turn for a new session */
 	struct hg_key cluster_key, session_key[2];

@@ -457,23 +457,6 @@ static void describe_peer(struct hg_agent *agent, char *ret, size_t size)
 			 agent->peer->name);
 }
 
-static void describe_config(struct hg_agent *agent)
-{
-	bool is_other = agent->peer && agent->is_config_other && hg_peer_has_agent(agent);
-
-	if (is_other == !!*agent->config_fault)
-		return;
-	agent->config_fault[0] = '\0';
-	if (is_other)
-		snprintf(
-			agent->config_fault, sizeof(agent->config_fault),
-			"cluster.yaml or a file it names differs from %s's: make them the same and "
-			"run `hagate reload` on both",
-			agent->peer->name);
-	hg_agent_note(agent, HG_HISTORY_CONFIG, "%s",
-		      is_other ? agent->config_fault : "configuration is the same on both nodes");
-}
-
 void hg_peer_slow_tick(struct hg_agent *agent)
 {
 	char fault[sizeof(agent->peer_fault)];
@@ -486,7 +469,7 @@ void hg_peer_slow_tick(struct hg_agent *agent)
 		hg_agent_note(agent, HG_HISTORY_PEER, "%s%s", *fault ? fault : agent->peer->name,
 			      *fault ? "" : " is heard");
 	}
-	describe_config(agent);
+	hg_sync_compare_config(agent);
 	forget_old_session(agent);
 	if (agent->elect.state == HG_EL_ACTIVE && agent->peer)
 		send_neighbours(agent);

@@ -14,6 +14,7 @@ _Static_assert(sizeof("configuration: : ") + sizeof(((struct hg_sync *)0)->state
 	       "no event is cut within a character");
 
 #define SILENT_NS (10ull * 1000 * 1000 * 1000)
+#define CONFIG_SETTLE_NS (5ull * 1000 * 1000 * 1000)
 
 void hg_sync_init(struct hg_agent *agent)
 {
@@ -111,6 +112,12 @@ static bool is_silent(const struct hg_sync *sync)
 	return !sync->reported_at || hg_now().ns > sync->reported_at + SILENT_NS;
 }
 
+/* hagate-sync runs on this node and has another to carry the configuration to. */
+static bool is_at_work(const struct hg_agent *agent)
+{
+	return is_comparable(agent) && !is_foreign(agent) && !is_silent(&agent->sync);
+}
+
 /* The remedy is for the node that does not go on serving; its paths are taken for those of
  * this one. */
 static void describe_foreign(const struct hg_agent *agent, char *ret, size_t size)
@@ -189,6 +196,39 @@ static json_t *json_words(const struct hg_agent *agent)
 		return hg_peer_has_agent(agent) ? json_sprintf("with %s", peer)
 						: json_sprintf("%s is not heard", peer);
 	return *sync->text ? json_string(sync->text) : json_null();
+}
+
+/* With hagate-sync both get the same files by themselves, one a moment after the other: only
+ * what lasts is a fault then, and its remedy is another one. */
+void hg_sync_compare_config(struct hg_agent *agent)
+{
+	bool is_other = agent->peer && agent->is_config_other && hg_peer_has_agent(agent);
+	bool is_synced = is_at_work(agent);
+	uint64_t now = hg_now().ns;
+
+	if (!is_other)
+		agent->config_other_at = 0;
+	else if (!agent->config_other_at)
+		agent->config_other_at = now;
+	if (is_synced && is_other && now < agent->config_other_at + CONFIG_SETTLE_NS)
+		is_other = false;
+	if (is_other == !!*agent->config_fault)
+		return;
+	agent->config_fault[0] = '\0';
+	if (is_other && is_synced)
+		snprintf(agent->config_fault, sizeof(agent->config_fault),
+			 "cluster.yaml or a file it names differs from %s's: on the node that was "
+			 "edited `hagate config diff` shows it, `hagate config commit` puts it in "
+			 "force on both, `hagate config discard` puts it back",
+			 agent->peer->name);
+	else if (is_other)
+		snprintf(
+			agent->config_fault, sizeof(agent->config_fault),
+			"cluster.yaml or a file it names differs from %s's: make them the same and "
+			"run `hagate reload` on both",
+			agent->peer->name);
+	hg_agent_note(agent, HG_HISTORY_CONFIG, "%s",
+		      is_other ? agent->config_fault : "configuration is the same on both nodes");
 }
 
 static const char *state_name(const struct hg_agent *agent)

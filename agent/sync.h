@@ -37,6 +37,8 @@ void hg_sync_on_hello(struct hg_agent *agent, const struct hg_wire_hello *hello)
  * the node of another cluster. */
 void hg_sync_judge(struct hg_agent *agent, struct hg_elect_event *ev);
 void hg_sync_slow_tick(struct hg_agent *agent);
+/* Fills config_fault: the two agents run with different files. */
+void hg_sync_compare_config(struct hg_agent *agent);
 /* `sync` of the status. */
 json_t *hg_sync_json(const struct hg_agent *agent);
 /* The command `sync` (hagate/control.h). */

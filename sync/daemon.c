@@ -12,8 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/log.h"
 #include "sync/fetch.h"
 #include "sync/journal.h"
+#include "sync/look.h"
 #include "sync/program.h"
 #include "sync/talk.h"
 
@@ -21,6 +23,8 @@
 #define REPORT_NS UINT64_C(1000000000)
 #define LEARN_NS (2 * UINT64_C(1000000000)) /* between comparisons that found something */
 #define LEARN_FAILED_NS (5 * UINT64_C(1000000000))
+#define LOOK_NS (3 * UINT64_C(1000000000)) /* between looks for edits */
+#define LOOK_REST 50 /* and at least so many times as long as one takes */
 #define JOB_MS 1800000
 
 /* --- what is on the disk ------------------------------------------------------------------ */
@@ -45,12 +49,12 @@ static void reread(struct hg_daemon *daemon)
 		return;
 	daemon->node_mtime_ns = node;
 	daemon->cluster_mtime_ns = cluster;
+	daemon->look_at = 0;
 	next = malloc(sizeof(*next));
 	if (!next)
 		return;
 	if (hg_sync_node_load(daemon->node_path, true, next, &error)) {
-		fprintf(stderr, "hagate-sync: goes on with the files as they were:\n%s",
-			error.text);
+		hg_warning("goes on with the files as they were:\n%s", error.text);
 	} else {
 		is_moved = next->path_count != daemon->node.path_count ||
 			   memcmp(next->own, daemon->node.own, sizeof(next->own));
@@ -72,47 +76,73 @@ static void remember(struct hg_daemon *daemon, const struct hg_generation *head)
 		return;
 	err = hg_identity_write(daemon->node.config.state, &identity);
 	if (err)
-		fprintf(stderr, "hagate-sync: %s/" HG_IDENTITY_FILE ": %s\n",
-			daemon->node.config.state, strerror(-err));
+		hg_error("%s/" HG_IDENTITY_FILE ": %s", daemon->node.config.state, strerror(-err));
 	daemon->identity = identity;
+	daemon->edits[0] = '\0'; /* of the generation before */
+	daemon->back[0] = '\0';
+	daemon->look_at = 0;
 }
 
 /* A change that is under way in a child of ours is the child's business. */
 static bool is_busy(const struct hg_daemon *daemon)
 {
 	for (unsigned int i = 0; i < HG_CHILDREN_MAX; i++)
-		if (daemon->child[i].pid)
+		if (daemon->child[i].pid && daemon->child[i].kind != HG_CHILD_LOOK)
 			return true;
 	return false;
 }
 
-static void look_at_trial(struct hg_daemon *daemon)
+/* What was on trial is so no more, and the head is another one: said until the next head. */
+static void note_back(struct hg_daemon *daemon)
 {
-	struct hg_journal journal = { 0 };
-	const struct hg_journal_head *head = &journal.head;
-	uint64_t now = hg_talk_now();
-	bool is_there = !hg_journal_read(daemon->node.config.state, &journal);
+	const char *why = hg_talk_now() >= daemon->trial_until ? "was not confirmed in time and "
+							       : "";
 
-	daemon->is_trial = is_there && head->phase == HG_JOURNAL_TRIAL;
+	snprintf(daemon->back, sizeof(daemon->back),
+		 "generation %" PRIu64 " %swent back; to see it: hagate config diff %" PRIu64,
+		 daemon->trial, why, daemon->trial);
+	hg_notice("%s", daemon->back);
+	daemon->look_at = 0;
+}
+
+static void look_at_trial(struct hg_daemon *daemon, const struct hg_journal_head *head)
+{
+	uint64_t now = hg_talk_now();
+
 	daemon->confirm_ms = 0;
+	daemon->is_trial = head && head->phase == HG_JOURNAL_TRIAL;
+	if (!head && daemon->trial > daemon->identity.generation)
+		note_back(daemon);
+	if (!head) {
+		daemon->trial = 0;
+		return;
+	}
+	/* A generation that is put back, edited files and all, is none that is tried. */
+	if (daemon->is_trial && !hg_oid_is_equal(&head->from, &head->to)) {
+		daemon->trial = head->to_number;
+		daemon->trial_until = head->deadline_ns;
+	}
 	if (daemon->is_trial && head->deadline_ns > now)
 		daemon->confirm_ms = (head->deadline_ns - now) / 1000000 + 1;
 	/* The time is over, or what was interrupted has nobody left to finish it. */
-	if (is_there && head->phase != HG_JOURNAL_NONE && !daemon->confirm_ms && !is_busy(daemon))
+	if (head->phase != HG_JOURNAL_NONE && !daemon->confirm_ms && !is_busy(daemon))
 		daemon->tick_at = 0;
 }
 
 static void look_at_history(struct hg_daemon *daemon)
 {
+	struct hg_journal journal = { 0 };
 	struct hg_generation head;
 	struct hg_history *history;
+	/* Before the head: of a confirmed generation main moves before the journal goes. */
+	bool is_there = !hg_journal_read(daemon->node.config.state, &journal);
 
 	if (!hg_history_open(daemon->node.config.state, false, &history, NULL)) {
 		if (!hg_history_head(history, &head))
 			remember(daemon, &head);
 		hg_history_free(history);
 	}
-	look_at_trial(daemon);
+	look_at_trial(daemon, is_there ? &journal.head : NULL);
 }
 
 /* --- jobs ---------------------------------------------------------------------------------- */
@@ -130,6 +160,23 @@ static void start_learning(struct hg_daemon *daemon)
 	_exit(write(out, &result, sizeof(result)) == sizeof(result) ? 0 : 1);
 }
 
+static void start_look(struct hg_daemon *daemon)
+{
+	struct hg_learn_result result = { "", "" };
+	uint64_t begin = hg_talk_now();
+	int out, found;
+
+	daemon->look_at = begin + LOOK_NS;
+	if (hg_children_count(daemon, HG_CHILD_LOOK) ||
+	    hg_children_fork(daemon, HG_CHILD_LOOK, JOB_MS, NULL, &out))
+		return;
+	found = hg_look_for_edits(&daemon->node, result.text, sizeof(result.text));
+	if (found < 0)
+		_exit(1);
+	snprintf(result.state, sizeof(result.state), "%s", found ? "edited" : "");
+	_exit(write(out, &result, sizeof(result)) == sizeof(result) ? 0 : 1);
+}
+
 static void start_tick(struct hg_daemon *daemon)
 {
 	struct hg_sync_error error = { "" };
@@ -141,20 +188,36 @@ static void start_tick(struct hg_daemon *daemon)
 		return;
 	err = hg_learn_tick(&daemon->node, &error);
 	if (err < 0 && err != -EBUSY)
-		fprintf(stderr, "hagate-sync: %s\n", error.text);
-	else if (err > 0)
-		fprintf(stderr, "hagate-sync: nobody confirmed in time: went back\n");
+		hg_error("%s", error.text);
 	_exit(err < 0 ? 1 : 0);
+}
+
+/* Between two looks the disk rests: a large configuration is looked at less often. */
+static void on_look(struct hg_daemon *daemon, const struct hg_learn_result *result)
+{
+	uint64_t now = hg_talk_now(), rest = LOOK_REST * (now + LOOK_NS - daemon->look_at);
+
+	if (daemon->look_at && daemon->look_at < now + rest)
+		daemon->look_at = now + (rest > LOOK_NS ? rest : LOOK_NS);
+	if (!result || !strcmp(daemon->edits, result->text))
+		return;
+	if (*result->text)
+		hg_notice("edited: %s", result->text);
+	snprintf(daemon->edits, sizeof(daemon->edits), "%s", result->text);
+	daemon->is_news = true;
 }
 
 static void on_end(struct hg_daemon *daemon, enum hg_child_kind kind,
 		   const struct hg_learn_result *result)
 {
+	if (kind == HG_CHILD_LOOK) {
+		on_look(daemon, result);
+		return;
+	}
 	if (kind == HG_CHILD_LEARN && result) {
 		if (strcmp(daemon->result.state, result->state) ||
 		    strcmp(daemon->result.text, result->text))
-			fprintf(stderr, "hagate-sync: %s%s%s\n", result->state,
-				*result->text ? ": " : "", result->text);
+			hg_notice("%s%s%s", result->state, *result->text ? ": " : "", result->text);
 		daemon->result = *result;
 		daemon->learn_at = hg_talk_now() +
 				   (!strcmp(result->state, "in-sync") ? LEARN_NS : LEARN_FAILED_NS);
@@ -186,6 +249,27 @@ set_state(struct hg_daemon *daemon, const char *state, const char *format, ...)
 	va_end(args);
 }
 
+/* What is the matter on this node alone, where nothing worse is between the two. */
+static void add_own_matters(struct hg_daemon *daemon)
+{
+	static const char *const calm[] = { "in-sync", "alone", "ahead", "comparing",
+					    "peer-unknown" };
+	char state[sizeof(daemon->state)], text[sizeof(daemon->text)];
+	bool is_calm = false;
+
+	for (size_t i = 0; i < sizeof(calm) / sizeof(calm[0]); i++)
+		is_calm |= !strcmp(daemon->state, calm[i]);
+	if (!is_calm)
+		return;
+	if (*daemon->edits) {
+		set_state(daemon, "edited", "%s", daemon->edits);
+	} else if (*daemon->back) {
+		snprintf(state, sizeof(state), "%s", daemon->state);
+		snprintf(text, sizeof(text), "%.800s", daemon->text);
+		set_state(daemon, state, "%s%s%s", text, *text ? "; " : "", daemon->back);
+	}
+}
+
 /* Compares when HELLOs say that the two differ, or when no hagated tells. */
 static void judge(struct hg_daemon *daemon)
 {
@@ -195,7 +279,13 @@ static void judge(struct hg_daemon *daemon)
 
 	if (daemon->is_trial) {
 		set_state(daemon, "trial",
-			  "a generation waits for its confirmation: hagate config confirm");
+			  "generation %" PRIu64
+			  " waits for its confirmation: hagate config confirm, or hagate config "
+			  "abort",
+			  daemon->trial);
+	} else if (daemon->trial) {
+		set_state(daemon, "trial", "generation %" PRIu64 " is being settled",
+			  daemon->trial);
 	} else if (!*peer) {
 		set_state(daemon, "alone", "there is no other node");
 	} else if (agent->is_there && !agent->is_peer_heard) {
@@ -210,7 +300,8 @@ static void judge(struct hg_daemon *daemon)
 	} else {
 		set_state(daemon, "comparing", "with %s", peer);
 	}
-	if (!*peer || daemon->is_trial || (is_told && is_same_head(daemon)))
+	add_own_matters(daemon);
+	if (!*peer || daemon->trial || (is_told && is_same_head(daemon)))
 		return;
 	if (hg_talk_now() >= daemon->learn_at)
 		start_learning(daemon);
@@ -285,12 +376,15 @@ static void loop(struct hg_daemon *daemon)
 		hg_children_reap(daemon, on_end);
 		if (now >= daemon->tick_at)
 			start_tick(daemon);
-		if (now < report_at && !strcmp(last, daemon->state) &&
+		if (now < report_at && !daemon->is_news && !strcmp(last, daemon->state) &&
 		    !memcmp(&told, &daemon->identity, sizeof(told)))
 			continue;
 		report_at = now + REPORT_NS;
+		daemon->is_news = false;
 		reread(daemon);
 		look_at_history(daemon);
+		if (now >= daemon->look_at)
+			start_look(daemon);
 		judge(daemon);
 		snprintf(last, sizeof(last), "%s", daemon->state);
 		told = daemon->identity;
@@ -322,7 +416,7 @@ int hg_daemon_run(const char *node_path)
 		hg_program_ready();
 		loop(daemon);
 	} else {
-		fprintf(stderr, "hagate-sync: %s\n", error.text);
+		hg_error("%s", error.text);
 	}
 	if (daemon) {
 		hg_listen_close(daemon);

@@ -22,6 +22,7 @@ enum hg_child_kind {
 	HG_CHILD_REQUEST, /* of the operator */
 	HG_CHILD_LEARN, /* compares with the other node and takes what is missing */
 	HG_CHILD_TICK, /* recovers, takes back what was not confirmed */
+	HG_CHILD_LOOK, /* for edits of this node */
 	HG_CHILDREN_KINDS,
 };
 
@@ -52,8 +53,12 @@ struct hg_daemon {
 	char state[24], text[1024]; /* as reported */
 	struct hg_identity identity;
 	uint64_t confirm_ms; /* of what is on trial; 0 nothing */
-	uint64_t learn_at, tick_at;
+	uint64_t learn_at, tick_at, look_at;
 	bool is_trial;
+	uint64_t trial, trial_until; /* the generation that was last seen on trial; 0: none */
+	char back[160]; /* that it went back; "": nothing is to be said */
+	char edits[1024]; /* what was edited and what to type; "": nothing */
+	bool is_news; /* to be reported at once */
 	unsigned int refused; /* connections, since it was last said */
 	uint64_t refused_said_at;
 };

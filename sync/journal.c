@@ -89,14 +89,22 @@ int hg_journal_read(const char *state_dir, struct hg_journal *ret)
 	dir = open_state(state_dir);
 	if (dir < 0)
 		return dir;
-	/* Of a crash while it was written. */
-	unlinkat(dir, NEW_NAME, 0);
 	fd = openat(dir, NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	r = fd < 0 ? -errno : read_journal(fd, ret);
 	if (fd >= 0)
 		close(fd);
 	close(dir);
 	return r;
+}
+
+void hg_journal_tidy(const char *state_dir)
+{
+	int dir = open_state(state_dir);
+
+	if (dir < 0)
+		return;
+	unlinkat(dir, NEW_NAME, 0);
+	close(dir);
 }
 
 static void seal(struct hg_journal *journal)

@@ -62,8 +62,10 @@ struct hg_journal {
 	struct hg_step step[HG_STEPS_MAX];
 };
 
-/* -ENOENT: no change is under way. -EBADMSG: damaged. */
+/* -ENOENT: no change is under way. -EBADMSG: damaged. Needs no lock. */
 int hg_journal_read(const char *state_dir, struct hg_journal *ret);
+/* Removes what a crash left while one was written: for who holds the lock of the history. */
+void hg_journal_tidy(const char *state_dir);
 int hg_journal_write(const char *state_dir, struct hg_journal *journal);
 /* The head alone, in place. */
 int hg_journal_update(const char *state_dir, struct hg_journal *journal);

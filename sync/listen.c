@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/log.h"
 #include "sync/daemon.h"
 #include "sync/serve.h"
 #include "sync/talk.h"
@@ -54,8 +55,7 @@ void hg_listen_open(struct hg_daemon *daemon)
 	for (unsigned int i = 0; i < daemon->node.path_count; i++) {
 		daemon->listener[i] = open_one(&daemon->node.own[i]);
 		if (daemon->listener[i] < 0)
-			fprintf(stderr, "hagate-sync: TCP port %d: %s\n", HG_SYNC_PORT,
-				strerror(errno));
+			hg_warning("TCP port %d: %s", HG_SYNC_PORT, strerror(errno));
 	}
 	daemon->listener_count = daemon->node.path_count;
 }
@@ -100,8 +100,7 @@ static void refuse(struct hg_daemon *daemon, int fd)
 	daemon->refused++;
 	if (now < daemon->refused_said_at + SAY_NS)
 		return;
-	fprintf(stderr, "hagate-sync: refused %u connections: from strangers, or too many\n",
-		daemon->refused);
+	hg_warning("refused %u connections: from strangers, or too many", daemon->refused);
 	daemon->refused = 0;
 	daemon->refused_said_at = now;
 }
@@ -118,8 +117,8 @@ static void serve(struct hg_daemon *daemon, int fd, const struct hg_ip *from)
 	}
 	err = hg_serve_connection(&daemon->node, fd, &error);
 	if (err)
-		fprintf(stderr, "hagate-sync: connection of the other node: %s\n",
-			*error.text ? error.text : strerror(-err));
+		hg_warning("connection of the other node: %s",
+			   *error.text ? error.text : strerror(-err));
 	_exit(err ? 1 : 0);
 }
 

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/log.h"
 #include "hagate/control.h"
 #include "sync/ask.h"
 #include "sync/discover.h"
@@ -42,7 +43,7 @@ static void tell(const char *text)
 	if (!strcmp(last, text))
 		return;
 	snprintf(last, sizeof(last), "%s", text);
-	fprintf(stderr, "hagate-learn: %s\n", text);
+	hg_notice("%s", text);
 }
 
 static void explain_silence(const struct hg_discover *discover, struct hg_sync_error *error)
@@ -85,7 +86,7 @@ static void on_contact(void)
 
 static void on_aside(const char *text)
 {
-	fprintf(stderr, "hagate-learn: %s\n", text);
+	hg_notice("%s", text);
 	report("learning", text);
 }
 
@@ -147,7 +148,7 @@ int main(int argc, char **argv)
 		hg_sync_node_load(program.node, false, &node, &error);
 		hg_program_ready();
 		learn();
-		fprintf(stderr, "hagate-learn: this node is a member now\n");
+		hg_notice("this node is a member now");
 	}
 	hg_sync_node_done(&node);
 	hg_program_become("hagate-sync", program.node);

@@ -166,6 +166,11 @@ int hg_apply_rollback(struct hg_apply *apply, uint64_t number, const char *messa
 		return r;
 	r = finish(apply, &set, &head, &made, error);
 	hg_file_set_done(&set);
+	if (r == -EALREADY)
+		hg_sync_fail(error, r,
+			     "generation %llu has what generation %llu had already. To put back "
+			     "files that were edited on this node: hagate config discard",
+			     (unsigned long long)head.number, (unsigned long long)number);
 	if (!r)
 		*ret = made;
 	return r;

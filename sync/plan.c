@@ -162,13 +162,18 @@ static int keep(struct plan *plan, struct hg_apply_report *report, struct hg_syn
 
 static int refuse_edits(struct plan *plan, const char *names, struct hg_sync_error *error)
 {
+	const char *node = plan->apply->node;
+
 	return hg_sync_fail(error, -EUCLEAN,
 			    "%s was edited since generation %llu:\n%s%s"
-			    "To make this a new generation: hagate config commit\n"
-			    "To see it: hagate config diff",
-			    plan->apply->node,
-			    (unsigned long long)plan->apply->journal.head.from_number, names,
-			    plan->named > NAMED_EDITS_MAX ? "  and more\n" : "");
+			    "On %s type, to see it:\n"
+			    "  hagate config diff\n"
+			    "then one of these (where both nodes were edited, one must discard):\n"
+			    "  hagate config discard   to put its files back; what was edited is "
+			    "kept\n"
+			    "  hagate config commit    to put what was edited in force on both",
+			    node, (unsigned long long)plan->apply->journal.head.from_number, names,
+			    plan->named > NAMED_EDITS_MAX ? "  and more\n" : "", node);
 }
 
 static int find(struct plan *plan, struct hg_sync_error *error)

@@ -57,6 +57,7 @@ void hg_program_start(int argc, char **argv, const char *name, const char *doc, 
 	static char version[64];
 
 	hg_log_open_stdio();
+	hg_log_init();
 	snprintf(version, sizeof(version), "%s " HG_VERSION, name);
 	argp_program_version = version;
 	argp_err_exit_status = HG_EXIT_USAGE;

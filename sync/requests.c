@@ -14,9 +14,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/log.h"
 #include "hagate/control.h"
 #include "sync/daemon.h"
 #include "sync/diff.h"
+#include "sync/discard.h"
 #include "sync/fetch.h"
 #include "sync/publish.h"
 
@@ -51,8 +53,7 @@ int hg_requests_open(struct hg_daemon *daemon, struct hg_sync_error *error)
 		return hg_sync_fail(error, err, "%s: %s", address.sun_path, strerror(-err));
 	}
 	if (group && chown(address.sun_path, -1, group->gr_gid))
-		fprintf(stderr, "hagate-sync: %s: group hagate: %s\n", address.sun_path,
-			strerror(errno));
+		hg_warning("%s: group hagate: %s", address.sun_path, strerror(errno));
 	return 0;
 }
 
@@ -235,6 +236,16 @@ static json_t *on_abort(struct hg_daemon *daemon, const json_t *request)
 	return decide(daemon, false);
 }
 
+/* With the last good cluster.yaml: the one on the disk may be the mistake. */
+static json_t *on_discard(struct hg_daemon *daemon, const json_t *request)
+{
+	struct hg_sync_error error = { "" }, text = { "" };
+	int err = hg_discard_run(&daemon->node, &text, &error);
+
+	(void)request;
+	return err ? failure(err, &error) : done(&text);
+}
+
 /* --- requests --------------------------------------------------------------------------- */
 
 static const struct {
@@ -246,6 +257,7 @@ static const struct {
 	{ "config-diff", true, on_diff },	  { "config-commit", true, on_commit },
 	{ "config-rollback", true, on_rollback }, { "config-confirm", true, on_confirm },
 	{ "config-abort", true, on_abort },	  { "config-adopt", true, on_adopt },
+	{ "config-discard", true, on_discard },
 };
 
 static json_t *dispatch(struct hg_daemon *daemon, int fd, const json_t *request)

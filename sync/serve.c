@@ -99,6 +99,8 @@ static int teach(struct conversation *c, struct hg_sync_error *error)
 	struct hg_head own;
 	int err = hg_talk_expect(c->talk, HG_MESSAGE_GET, &c->message, error);
 
+	if (err == -ECONNRESET)
+		return 0; /* the HELLO was all it wanted: it lacks nothing */
 	if (!err)
 		err = hg_history_describe(c->history, &own);
 	if (err)

@@ -263,6 +263,7 @@ int hg_apply_recover(struct hg_apply *apply, struct hg_apply_report *ret,
 	memset(ret, 0, sizeof(*ret));
 	own.text[0] = '\0';
 	apply->is_broken = true;
+	hg_journal_tidy(apply->state_dir);
 	r = hg_journal_read(apply->state_dir, &apply->journal);
 	if (r == -ENOENT) {
 		hg_change_forget(apply);

@@ -99,6 +99,11 @@ int hg_config_rollback(const struct hg_tool *tool)
 		       json_pack("{s:s,s:I}", "command", "config-rollback", "generation", number));
 }
 
+int hg_config_discard(const struct hg_tool *tool)
+{
+	return order(tool, json_pack("{s:s}", "command", "config-discard"));
+}
+
 int hg_config_confirm(const struct hg_tool *tool)
 {
 	return order(tool, json_pack("{s:s}", "command", "config-confirm"));

@@ -121,6 +121,8 @@ static const struct command config_commands[] = {
 	  "Put the files of this node in force on both, or on neither." },
 	{ "rollback", hg_config_rollback, "GENERATION", publish_options,
 	  "Make a new generation with the content of an older one, as commit does." },
+	{ "discard", hg_config_discard, NULL, no_options,
+	  "Put the files of the generation in force back on this node; keeps what was edited." },
 	{ "confirm", hg_config_confirm, NULL, no_options,
 	  "Keep what commit or rollback --confirm put in force." },
 	{ "abort", hg_config_abort, NULL, no_options, "Go back at once instead." },

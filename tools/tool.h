@@ -58,6 +58,7 @@ int hg_config_log(const struct hg_tool *tool);
 int hg_config_diff(const struct hg_tool *tool);
 int hg_config_commit(const struct hg_tool *tool);
 int hg_config_rollback(const struct hg_tool *tool);
+int hg_config_discard(const struct hg_tool *tool);
 int hg_config_confirm(const struct hg_tool *tool);
 int hg_config_abort(const struct hg_tool *tool);
 int hg_config_adopt(const struct hg_tool *tool);

@@ -43,6 +43,7 @@
  * config-commit "message", "confirm_s"  {"ok":true,"text":...}; 0 s: confirmed by itself
  * config-rollback "generation", "confirm_s"   the same
  * config-adopt  "node"                  the same, with what the other node has
+ * config-discard                        {"ok":true,"text":...}: this node's edit is given up
  * config-confirm, config-abort          {"ok":true,"text":...}
  */
 #ifndef HAGATE_CONTROL_H

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("BUILD", "build")
 SENDING = re.compile(r"^hg_(teach|serve|publish|daemon|listen|requests|history_export)_?")
 # The only files that print a piece of a pack, or listen.
-TEACHING = {"teach", "serve", "publish", "daemon", "listen", "requests", "children", "diff",
+TEACHING = {"teach", "serve", "publish", "daemon", "listen", "requests", "children", "diff", "look",
             "main_sync"}
 
 

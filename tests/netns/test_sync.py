@@ -220,6 +220,7 @@ def test_confirmation(members, word):
     assert members.read("one", 1) == "2\n"
     wait_for(lambda: two.status()["state"] == "trial" and two.status()["confirm_ms"], 5,
              "gw2 to show the trial")
+    assert "generation 2 waits" in two.status()["text"]
     assert one.config("commit", check=False).returncode == 1
     if word:
         two.config(word)  # on either node
@@ -227,6 +228,11 @@ def test_confirmation(members, word):
     wait_for(lambda: members.read("one", 0) == members.read("one", 1) == expected, 15,
              "both to be decided")
     members.wait_in_sync(2 if word == "confirm" else 1)
+    for sync in members.syncs if word != "confirm" else ():
+        wait_for(lambda s=sync: "config diff 2" in s.status()["text"], 5, "it to be told")
+        text = f"generation 2 {'' if word else 'was not confirmed in time and '}went back"
+        assert text in sync.config("status").stdout and text in sync.log_text()
+        assert text in sync.agent.command("events").stdout
 
 
 @LONG
@@ -299,6 +305,47 @@ def test_what_went_back_can_be_found(members):
     assert one.config("diff", "9", check=False).returncode == 1
 
 
+def test_edits_are_told_and_discarded(members):
+    """Both nodes are edited: each says so within seconds, neither can commit, the refusal names
+    the node and both ways out, and one discards."""
+    one, two = members.syncs
+    first, second = members.first, members.second
+    text = first.cluster_yaml.read_text()
+    differs = [[], []]
+
+    def differ():
+        for seen, agent in zip(differs, (first, second)):
+            seen += [f for f in agent.status()["faults"] if "cluster.yaml" in f]
+        return differs
+
+    second.cluster_yaml.write_text(text + "failsafe: [22, 2222]\n")
+    second.command("reload")
+    wait_for(lambda: differ() and two.status()["state"] == "edited", 5, "gw2 to see its edit")
+    assert "cluster.yaml" in two.status()["text"] and "config discard" in two.status()["text"]
+    members.write("one", "2\n", 0)
+    wait_for(lambda: differ() and one.status()["state"] == "edited", 8, "gw1 to see its edit")
+    assert "Edited:" in one.config("status").stdout and "/one" in one.config("status").stdout
+    wait_for(lambda: all(differ()), 10, "the fault")
+    assert all("hagate config discard" in f and "hagate reload" not in f
+               for seen in differs for f in seen)
+    done = one.config("commit", check=False)
+    assert done.returncode == 1 and "On gw2 type" in done.stderr, done.stderr
+    done = two.config("commit", check=False)
+    assert done.returncode == 1 and "On gw1 type" in done.stderr, done.stderr
+    done = one.config("rollback", "1", check=False)
+    assert done.returncode == 1 and "hagate config discard" in done.stderr
+    done = two.config("discard")
+    assert second.cluster_yaml.read_text() == text and "of generation 1 again" in done.stdout
+    command = re.search(r"git --git-dir=\S+ show \S+:cluster.yaml", done.stdout).group(0)
+    assert run(*command.split()).stdout == text + "failsafe: [22, 2222]\n"
+    done = two.config("discard", check=False)
+    assert done.returncode == 1 and "nothing differs" in done.stderr
+    wait_for(lambda: two.status()["state"] == "in-sync", 5, "gw2 to be as its generation")
+    assert "in force on gw1 and gw2" in one.config("commit").stdout
+    members.wait_in_sync()
+    assert members.read("one", 1) == "2\n"
+
+
 def test_diverged(lab, members):
     one, two = members.syncs
     one.kill()
@@ -332,7 +379,7 @@ def test_edit_behind_its_back_is_kept(members):
     done = members.syncs[0].config("commit", check=False)
     assert done.returncode == 1 and "gw2" in done.stderr
     assert members.read("one", 1) == "mine\n"
-    members.wait_in_sync(1)
+    assert members.generations() == [1, 1]
 
 
 @LONG
