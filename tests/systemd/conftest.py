@@ -61,13 +61,13 @@ def _pair(installed):
     for machine in installed:
         if not machine.is_running():
             machine.start()
-    wait_for(lambda: first.is_ready() and second.is_ready(), 120, "both to be ready", pause=0.5)
+    wait_for(lambda: first.is_ready() and second.is_ready(), 300, "both to be ready", pause=0.5)
     if second.is_active():
         second.command("handover")
     wait_for(lambda: first.is_active() and second.role() == "standby", 60, "gw1 to be active",
              pause=0.5)
     for machine in installed:
-        wait_for(machine.is_in_sync, 60, f"{machine.name} to be in sync", pause=0.5)
+        wait_for(machine.is_in_sync, 120, f"{machine.name} to be in sync", pause=0.5)
     return first, second
 
 
