@@ -263,7 +263,9 @@ static json_t *bulk_apply(struct bulk *bulk, const char *pin, const struct hg_bl
 		return hg_task_fail("cannot block: %s; a part of the file may be blocked",
 				    strerror(-err));
 	return json_pack("{s:b,s:o,s:I}", "ok", 1, "text",
-			 json_sprintf("%zu addresses and prefixes are blocked", bulk->count),
+			 json_sprintf(bulk->count == 1 ? "%zu address or prefix is blocked"
+						       : "%zu addresses and prefixes are blocked",
+				      bulk->count),
 			 "count", (json_int_t)bulk->count);
 }
 
@@ -284,7 +286,8 @@ static json_t *block_many(struct hg_task *task, void *context, json_t *arguments
 		answer = hg_task_fail("line %zu: %s; nothing is blocked", bulk.line + 1,
 				      strerror(-err));
 	} else if (bulk.errors) {
-		answer = hg_task_fail("%zu lines are wrong; nothing is blocked", bulk.errors);
+		answer = hg_task_fail("%zu line%s wrong; nothing is blocked", bulk.errors,
+				      bulk.errors == 1 ? " is" : "s are");
 		json_object_set(answer, "diagnostics", bulk.diagnostics);
 	} else {
 		answer = bulk_apply(&bulk, agent->setup->node.pin, &value);

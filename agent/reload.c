@@ -60,9 +60,10 @@ static void answer_success(struct hg_agent *agent, struct hg_control_request *re
 {
 	const struct hg_setup *setup = agent->setup;
 	json_t *answer = json_pack("{s:b,s:o}", "ok", 1, "text",
-				   json_sprintf("configuration read again; %u rules are in force, "
+				   json_sprintf("configuration read again; %u rule%s in force, "
 						"default %s",
 						setup->filter.rule_count,
+						setup->filter.rule_count == 1 ? " is" : "s are",
 						setup->filter.is_default_drop ? "drop" : "accept"));
 
 	if (setup->diagnostics[0] && is_news)

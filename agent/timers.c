@@ -204,9 +204,9 @@ static void say_kind(struct answer *a, enum hg_timing_kind kind)
 		    rate_text(advice->per_year_cautious, cautious));
 	if (advice->interruptions)
 		say(a,
-		    "As %s: %" PRIu64 " interruptions longer than 1 s are left out: the peer was "
-		    "off, or no lease would have ridden them out.",
-		    role, advice->interruptions);
+		    "As %s: %" PRIu64 " interruption%s left out, longer than 1 s: the peer was "
+		    "off, or no lease would have ridden that out.",
+		    role, advice->interruptions, advice->interruptions == 1 ? " is" : "s are");
 }
 
 static void say_verdict(struct answer *a)

@@ -289,6 +289,24 @@ static error_t parse_main_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* Broken at blanks within 80 columns; argp would go on at the margin. */
+static void put_indented(FILE *out, const char *text)
+{
+	size_t width = HG_TOOL_WIDTH - 8;
+
+	while (strlen(text) > width) {
+		size_t length = width;
+
+		while (length && text[length] != ' ')
+			length--;
+		if (!length)
+			break;
+		fprintf(out, "      %.*s\n", (int)length, text);
+		text += length + 1;
+	}
+	fprintf(out, "      %s\n", text);
+}
+
 /* The list of commands comes from the table. */
 static char *filter_help(int key, const char *text, void *input)
 {
@@ -304,9 +322,11 @@ static char *filter_help(int key, const char *text, void *input)
 	if (!out)
 		return NULL;
 	fputs("Commands:\n", out);
-	for (; command->name; command++)
-		fprintf(out, "  %s%s%s\n      %s\n", command->name, command->argument ? " " : "",
-			command->argument ? command->argument : "", command->help);
+	for (; command->name; command++) {
+		fprintf(out, "  %s%s%s\n", command->name, command->argument ? " " : "",
+			command->argument ? command->argument : "");
+		put_indented(out, command->help);
+	}
 	fputs("\nhandover, maintenance, reload, ports --test-mac, filter block and unblock,\n"
 	      "config (but status and log) need root.\n"
 	      "Exit status: 0 done, 1 refused or failed, 2 usage, 3 hagated not reachable.",

@@ -59,13 +59,17 @@ static void print_node(const char *name, const json_t *load)
 	       connections, rx, rx_bits, tx, tx_bits);
 }
 
+bool hg_load_is_known(const json_t *status)
+{
+	return json_is_object(json_object_get(status, "load")) ||
+	       json_is_object(json_object_get(json_object_get(status, "peer"), "load"));
+}
+
 int hg_load_print(const json_t *status)
 {
 	const json_t *peer = json_object_get(status, "peer");
 	const json_t *own = json_object_get(status, "load"), *its = json_object_get(peer, "load");
 
-	if (!json_is_object(own) && !json_is_object(its))
-		return 0;
 	printf("%-18s %6s %6s %7s  %7s %7s  %7s %7s\n", "LOAD", "CPU", "MEM", "CONNS", "IN/s",
 	       "bit/s", "OUT/s", "bit/s");
 	print_node(hg_text_string(status, "node", "this node"), own);

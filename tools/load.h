@@ -4,11 +4,14 @@
 #define HG_TOOLS_LOAD_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #define HG_LOAD_LINES 3
 
-/* A heading and a line per node, HG_LOAD_LINES at most; nothing when no node tells its
- * load. `status`: the whole object. Returns the lines printed. */
+/* Some node tells its load. */
+bool hg_load_is_known(const json_t *status);
+
+/* A heading and a line per node, HG_LOAD_LINES at most, when one is known. `status`: the whole object. Returns the lines printed. */
 int hg_load_print(const json_t *status);
 
 #endif

@@ -401,8 +401,10 @@ static void put_list(struct view *view, const json_t *list, const char *word, in
 			put(view, color, 1, line);
 			return;
 		}
-		put(view, color, WHOLE, line);
+		if (!view->has_trouble)
+			put_blank(view);
 		view->has_trouble = true;
+		put(view, color, WHOLE, line);
 	}
 }
 
@@ -411,8 +413,6 @@ static void put_troubles(struct view *view)
 	const json_t *faults = json_object_get(view->status, "faults");
 	const json_t *warnings = json_object_get(view->status, "warnings");
 
-	if (json_array_size(faults) || json_array_size(warnings))
-		put_blank(view);
 	put_list(view, faults, "FAULT", json_array_size(warnings) ? 1 : 0, HG_TEXT_RED);
 	put_list(view, warnings, "note", 0, HG_TEXT_YELLOW);
 }
@@ -420,7 +420,7 @@ static void put_troubles(struct view *view)
 /* The last on the screen: what is wrong goes first. */
 static void put_load(struct view *view)
 {
-	if (view->lines + 1 + HG_LOAD_LINES > SCREEN_LINES)
+	if (view->lines + 1 + HG_LOAD_LINES > SCREEN_LINES || !hg_load_is_known(view->status))
 		return;
 	put_blank(view);
 	view->lines += hg_load_print(view->status);

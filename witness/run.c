@@ -362,8 +362,8 @@ static int serve(struct run *run)
 	}
 	if (mlockall(MCL_CURRENT))
 		hg_info("memory is not locked (%s): raise LimitMEMLOCK", strerror(errno));
-	hg_notice("hagate-witness " HG_VERSION ": %u clusters, udp/%u", run->cluster_count,
-		  run->options->port);
+	hg_notice("hagate-witness " HG_VERSION ": %u cluster%s, udp/%u", run->cluster_count,
+		  run->cluster_count == 1 ? "" : "s", run->options->port);
 	sd_notify(0, "READY=1");
 	err = hg_confine();
 	if (err)
@@ -398,8 +398,8 @@ int hg_run(const struct hg_run_options *options)
 		err = serve(&run);
 	}
 	if (!err && options->is_check)
-		printf("%u clusters in %s, state in %s: good\n", run.cluster_count, options->keys,
-		       options->state);
+		printf("%u cluster%s in %s, state in %s: good\n", run.cluster_count,
+		       run.cluster_count == 1 ? "" : "s", options->keys, options->state);
 	hg_serve_free(run.serve);
 	hg_ledger_free(run.ledger);
 	for (unsigned int i = 0; i < run.fd_count; i++)

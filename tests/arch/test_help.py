@@ -30,6 +30,12 @@ def test_help_fits(command):
     assert max(map(len, help_of("hagate", *command).splitlines())) < 80
 
 
+@pytest.mark.parametrize("group", [(), ("filter",), ("config",)], ids=" ".join)
+def test_help_of_commands_is_indented(group):
+    text = help_of("hagate", *group).split("Commands:\n")[1].split("\n\n")[0]
+    assert all(line.startswith("  ") for line in text.splitlines()), text
+
+
 @pytest.mark.parametrize("program", ["hagated", "hagate-load"])
 def test_help_of_the_other_programs_fits(program):
     assert max(map(len, help_of(program).splitlines())) < 80

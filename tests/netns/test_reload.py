@@ -180,6 +180,8 @@ def test_good_reload_speaks_of_no_death(pair):
         done = agent.command("reload")
         assert "rules are in force" in done.stdout and not done.stderr, done
         assert "died" not in done.stdout + agent.log_text()
+        agent.write(Settings(extra="filter:\n  rules:\n    - drop in on wan proto tcp to any port 23\n"))
+        assert "; 1 rule is in force" in agent.command("reload").stdout
 
 
 def test_changed_id_of_the_peer_is_refused(pair):

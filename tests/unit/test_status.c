@@ -147,12 +147,15 @@ static void test_load(void **state)
 {
 	struct tool_result result = tool_status(
 		*state,
-		"{\"node\":\"gw1\",\"role\":\"active\",\"serving\":true,\"load\":{\"cpu_percent\":"
+		"{\"node\":\"gw1\",\"role\":\"active\",\"serving\":true,"
+		"\"ports\":[{\"name\":\"lan\"}],\"load\":{\"cpu_percent\":"
 		"12.3,\"memory_percent\":100,\"connections\":4294967295,\"ports\":[{\"rx_pps\":9999,"
 		"\"tx_pps\":10000,\"rx_kbps\":4294967295,\"tx_kbps\":7},{\"rx_pps\":\"x\"}]},"
-		"\"peer\":{\"node\":\"gw2\",\"role\":\"standby\",\"reachable\":true,\"load\":null}}");
+		"\"peer\":{\"node\":\"gw2\",\"role\":\"unknown\",\"reachable\":false,\"load\":null,"
+		"\"why_unreachable\":\"told\"},\"faults\":[\"told\"]}");
 
 	tool_check_screen(result.out);
+	assert_null(strstr(result.out, "\n\n\n"));
 	assert_non_null(strstr(result.out, "  gw1               12.3% 100.0%   4.29G     9999   "
 					   "4.29T    10.0k    7000\n"));
 	tool_check(result, HG_EXIT_OK, "  gw2              not known", "");
@@ -168,6 +171,7 @@ static void test_witness(void **state)
 			"\"answer_age_ms\":12}}");
 
 	assert_non_null(strstr(result.out, "this node serves by the witness's grants"));
+	assert_null(strstr(result.out, "\n\n\n")); /* nor blank lines before nothing */
 	assert_null(strstr(result.out, "isolation")); /* has no effect then */
 	assert_null(strstr(result.out, "both serve"));
 	tool_check(result, HG_EXIT_OK,
