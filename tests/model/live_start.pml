@@ -7,6 +7,7 @@
  *     only a holder has a lease;
  *   - a fence is an epoch of the other node, and below the other's next one.
  *
+ * Of epochs a node has seen the least it can have: its own, its fence, what it served.
  * Ages that can make no difference have one value. COARSE: of the others only the ends.
  */
 byte picked;
@@ -114,12 +115,15 @@ inline choose_promises(n)
 	skip
 }
 
-/* A new agent finds what the node has served in the data path. Each HELLO names it. */
+/* A new agent finds what the node has served in the data path. Each HELLO names it
+ * (STANDING; without, it may have been before that). */
 inline choose_seen(n, m)
 {
 #ifndef M_SERVED_UNSEEN
 	seen[n] = (served[n] > seen[n] -> served[n] : seen[n]);
+#ifdef STANDING
 	seen[n] = (has_hello[n] && served[m] > seen[n] -> served[m] : seen[n]);
+#endif
 #endif
 	skip
 }
