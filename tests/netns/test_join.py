@@ -16,8 +16,9 @@ from traffic import Echo, who_answers
 LONG = pytest.mark.skipif(not os.environ.get("LONG"), reason="`make sync-long`")
 
 def old_settings():
-    """The gateway in service: a large configuration, and lower priority than its peer."""
-    return Settings(extra="filter:\n  rules:\n" + BIG)
+    """The gateway in service: a large configuration, and lower priority than its peer. When
+    that goes, gw1 has half a lease to go on alone: more than a stall of the machine."""
+    return Settings(lease="900ms", extra="filter:\n  rules:\n" + BIG)
 
 
 @pytest.fixture(name="nodes")
