@@ -149,6 +149,7 @@ static void on_hello(struct hg_agent *agent, const struct hg_wire_long *frame)
 	}
 	note_heard(agent, is_echo ? session.stamp : 0);
 	ask->is_forgetful = frame->head.flags & HG_WIRE_F_FORGETFUL;
+	ask->is_settling = frame->head.flags & HG_WIRE_F_SETTLING;
 	memcpy(ask->software, frame->hello.software, sizeof(ask->software) - 1);
 }
 
@@ -365,10 +366,11 @@ json_t *hg_ask_status(const struct hg_agent *agent)
 	if (!ask->address.family)
 		return json_null();
 	return json_pack(
-		"{s:s,s:i,s:b,s:o,s:o,s:o,s:o,s:I,s:I,s:o,s:o}", "address",
+		"{s:s,s:i,s:b,s:b,s:o,s:o,s:o,s:o,s:I,s:I,s:o,s:o}", "address",
 		hg_ip_text(&ask->address, text), "port", (int)ask->port, "reachable", is_heard,
-		"rtt_us", is_heard && ask->rtt ? json_integer(ask->rtt / 1000) : json_null(),
-		"answer", has_answer ? json_string(hg_witness_name(ask->verdict)) : json_null(),
+		"settling", is_heard && ask->is_settling, "rtt_us",
+		is_heard && ask->rtt ? json_integer(ask->rtt / 1000) : json_null(), "answer",
+		has_answer ? json_string(hg_witness_name(ask->verdict)) : json_null(),
 		"answer_age_ms",
 		has_answer ? json_integer((now - ask->answered_at) / 1000000) : json_null(),
 		"epoch", has_answer ? json_sprintf("0x%016" PRIx64, ask->epoch) : json_null(),

@@ -38,6 +38,7 @@ struct hg_ask {
 	uint64_t granted, refused; /* answers so far */
 	int err; /* of opening the socket or sending, 0 good */
 	bool is_forgetful; /* the witness cannot write its state */
+	bool is_settling; /* it has just started and grants nothing yet */
 	char software[HG_WIRE_NAME_LEN];
 	char fault[256]; /* sentence with remedy, "" none */
 };

@@ -10,6 +10,7 @@
 #include "client.h"
 #include "load.h"
 #include "ports.h"
+#include "status_witness.h"
 #include "text.h"
 
 #define SCREEN_LINES 23 /* of 24: the prompt wants one */
@@ -263,24 +264,13 @@ static void put_isolation(struct view *view)
 static void put_witness(struct view *view)
 {
 	const json_t *witness = json_object_get(view->status, "witness");
-	bool is_reachable = hg_text_is_true(witness, "reachable");
-	const char *answer = hg_text_string(witness, "answer", "");
-	double rtt_us = hg_text_number(witness, "rtt_us", 0);
-	double age_ms = hg_text_number(witness, "answer_age_ms", -1);
-	char line[512] = "third  ", age[40];
+	char line[512] = "third  ";
+	bool is_well;
 
 	if (!json_is_object(witness))
 		return;
-	hg_text_add(line, sizeof(line), "witness %s%s", hg_text_string(witness, "address", "?"),
-		    is_reachable ? "" : " DOES NOT ANSWER");
-	if (rtt_us > 0)
-		hg_text_add(line, sizeof(line), ", RTT %.2f ms", rtt_us / 1000);
-	hg_text_duration(age, sizeof(age), age_ms);
-	if (*answer && age_ms >= 0)
-		hg_text_add(line, sizeof(line), ", last asked %s ago: %s", age, answer);
-	else
-		hg_text_add(line, sizeof(line), ", not asked yet");
-	put(view, is_reachable ? HG_TEXT_PLAIN : HG_TEXT_YELLOW, 1, line);
+	is_well = hg_status_add_witness(witness, line, sizeof(line));
+	put(view, is_well ? HG_TEXT_PLAIN : HG_TEXT_YELLOW, 3, line);
 }
 
 static void put_failover(struct view *view)

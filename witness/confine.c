@@ -21,8 +21,9 @@ static int drop_capabilities(void)
 	return err;
 }
 
-static int filter_calls(void)
+static int filter_calls(bool may_open)
 {
+	static const int opening[] = { SCMP_SYS(openat), SCMP_SYS(flock), SCMP_SYS(ftruncate) };
 	static const int allowed[] = {
 		SCMP_SYS(recvmsg),
 		SCMP_SYS(sendmsg),
@@ -64,15 +65,17 @@ static int filter_calls(void)
 	err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	for (unsigned int i = 0; !err && i < sizeof(allowed) / sizeof(allowed[0]); i++)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	for (unsigned int i = 0; may_open && !err && i < sizeof(opening) / sizeof(opening[0]); i++)
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, opening[i], 0);
 	if (!err)
 		err = seccomp_load(filter);
 	seccomp_release(filter);
 	return err;
 }
 
-int hg_confine(void)
+int hg_confine(bool may_open)
 {
 	int err = drop_capabilities();
 
-	return err ? err : filter_calls();
+	return err ? err : filter_calls(may_open);
 }

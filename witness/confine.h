@@ -6,7 +6,9 @@
 #ifndef HG_CONFINE_H
 #define HG_CONFINE_H
 
-/* 0 or -errno. All threads must have been started. */
-int hg_confine(void);
+#include <stdbool.h>
+
+/* 0 or -errno. All threads must have been started. may_open: files may still be opened. */
+int hg_confine(bool may_open);
 
 #endif

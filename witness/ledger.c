@@ -25,7 +25,9 @@ struct entry {
 };
 
 struct hg_ledger {
+	char dir[4096];
 	int fd; /* -1: no file */
+	int open_err; /* why there is none */
 	int event;
 	uint64_t lease_ms;
 	unsigned int count, damaged;
@@ -36,6 +38,7 @@ struct hg_ledger {
 	pthread_cond_t wake;
 	bool is_dirty, is_stopping; /* under lock */
 	int write_err, sync_err; /* under lock */
+	int opened; /* under lock: the thread opened the file meanwhile; -1 */
 };
 
 /* --- lines ------------------------------------------------------------------------- */
@@ -177,24 +180,54 @@ static int read_file(struct hg_ledger *ledger)
 	return ledger->damaged ? -EBADMSG : 0;
 }
 
-static int open_file(struct hg_ledger *ledger, const char *dir, bool is_check)
+static int open_locked(const char *dir, bool is_check, int *ret_fd)
 {
-	int flags = is_check ? O_RDONLY : O_RDWR | O_CREAT;
+	int flags = is_check ? O_RDONLY : O_RDWR | O_CREAT, err = 0, fd;
 	struct stat st;
 	char path[4096];
 
 	if (snprintf(path, sizeof(path), "%s/state", dir) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	ledger->fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (ledger->fd < 0)
+	fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (fd < 0)
 		return -errno;
-	if (fstat(ledger->fd, &st))
+	if (fstat(fd, &st))
+		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = -EINVAL;
+	else if (!is_check && flock(fd, LOCK_EX | LOCK_NB))
+		err = -errno;
+	if (err)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return err;
+}
+
+/* For a check, which makes no file: could one be made? */
+static int check_dir(const char *dir)
+{
+	struct stat st;
+
+	if (stat(dir, &st))
 		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	if (!is_check && flock(ledger->fd, LOCK_EX | LOCK_NB))
-		return -errno;
-	return read_file(ledger);
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	return access(dir, W_OK | X_OK) ? -errno : 0;
+}
+
+static int open_file(struct hg_ledger *ledger, bool is_check)
+{
+	int err = is_check ? check_dir(ledger->dir) : 0;
+
+	if (!err)
+		err = open_locked(ledger->dir, is_check, &ledger->fd);
+	ledger->open_err = err;
+	if (is_check && err == -ENOENT && !check_dir(ledger->dir)) {
+		ledger->open_err = 0; /* none yet: it will be made */
+		return err;
+	}
+	return err ? err : read_file(ledger);
 }
 
 int hg_ledger_open(const char *dir, bool is_check, struct hg_ledger **ret, int *ret_err)
@@ -212,14 +245,24 @@ int hg_ledger_open(const char *dir, bool is_check, struct hg_ledger **ret, int *
 	}
 	pthread_mutex_init(&ledger->lock, NULL);
 	pthread_cond_init(&ledger->wake, NULL);
-	err = open_file(ledger, dir, is_check);
+	ledger->opened = -1;
+	if (snprintf(ledger->dir, sizeof(ledger->dir), "%s", dir) >= (int)sizeof(ledger->dir))
+		ledger->open_err = err = -ENAMETOOLONG;
+	else
+		err = open_file(ledger, is_check);
 	if (err && err != -ENOENT && err != -EBADMSG && ledger->fd >= 0) {
 		close(ledger->fd);
 		ledger->fd = -1;
+		ledger->open_err = err;
 	}
 	*ret_err = err;
 	*ret = ledger;
 	return 0;
+}
+
+int hg_ledger_open_error(const struct hg_ledger *ledger)
+{
+	return ledger->open_err;
 }
 
 uint64_t hg_ledger_lease_ms(const struct hg_ledger *ledger)
@@ -260,7 +303,7 @@ int hg_ledger_write(struct hg_ledger *ledger, uint64_t lease_ms)
 	int err;
 
 	if (ledger->fd < 0)
-		return -EBADF;
+		return ledger->open_err;
 	ledger->lease_ms = lease_ms;
 	err = write_all(ledger);
 	if (!err && ftruncate(ledger->fd, (off_t)(1 + ledger->count) * LINE))
@@ -282,10 +325,24 @@ static void tell_outcome(const struct hg_ledger *ledger)
 		return; /* full: it is readable already */
 }
 
+/* The directory may have come meanwhile. What an old file said is not read any more: the
+ * silence after the start stood for it, as for a file that is lost. */
+static int open_again(const struct hg_ledger *ledger, int *ret_fd)
+{
+	int err = open_locked(ledger->dir, false, ret_fd);
+
+	if (!err && ftruncate(*ret_fd, 0)) {
+		err = -errno;
+		close(*ret_fd);
+		*ret_fd = -1;
+	}
+	return err;
+}
+
 static void *sync_file(void *argument)
 {
 	struct hg_ledger *ledger = argument;
-	int err;
+	int err, fd, opened = -1;
 
 	pthread_mutex_lock(&ledger->lock);
 	while (!ledger->is_stopping) {
@@ -294,9 +351,17 @@ static void *sync_file(void *argument)
 			continue;
 		}
 		ledger->is_dirty = false;
+		fd = ledger->fd;
 		pthread_mutex_unlock(&ledger->lock);
-		err = fdatasync(ledger->fd) ? -errno : 0;
+		if (fd < 0)
+			err = open_again(ledger, &opened);
+		else
+			err = fdatasync(fd) ? -errno : 0;
 		pthread_mutex_lock(&ledger->lock);
+		if (fd < 0 && !err) {
+			ledger->opened = opened;
+			err = ledger->open_err; /* until it is written */
+		}
 		ledger->sync_err = err;
 		tell_outcome(ledger);
 	}
@@ -306,9 +371,9 @@ static void *sync_file(void *argument)
 
 int hg_ledger_run(struct hg_ledger *ledger)
 {
-	int err = ledger->fd < 0 ? 0 : pthread_create(&ledger->thread, NULL, sync_file, ledger);
+	int err = pthread_create(&ledger->thread, NULL, sync_file, ledger);
 
-	ledger->is_running = !err && ledger->fd >= 0;
+	ledger->is_running = !err;
 	return -err;
 }
 
@@ -330,7 +395,7 @@ void hg_ledger_put(struct hg_ledger *ledger, const uint8_t id[HG_SERVE_ID_LEN], 
 	if (!entry)
 		return;
 	entry->epoch = epoch;
-	if (!ledger->is_running)
+	if (!ledger->is_running || ledger->fd < 0)
 		return;
 	entry_line(line, entry);
 	hand_over(ledger, write_line(ledger, 1 + (entry - ledger->entry), line));
@@ -341,7 +406,7 @@ void hg_ledger_set_lease(struct hg_ledger *ledger, uint64_t lease_ms)
 	char line[LINE + 1];
 
 	ledger->lease_ms = lease_ms;
-	if (!ledger->is_running)
+	if (!ledger->is_running || ledger->fd < 0)
 		return;
 	lease_line(line, lease_ms);
 	hand_over(ledger, write_line(ledger, 0, line));
@@ -355,20 +420,26 @@ int hg_ledger_fd(const struct hg_ledger *ledger)
 int hg_ledger_outcome(struct hg_ledger *ledger)
 {
 	uint64_t count;
+	bool is_opened;
 	int err;
 
 	if (read(ledger->event, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return -errno;
 	pthread_mutex_lock(&ledger->lock);
 	err = ledger->write_err ? ledger->write_err : ledger->sync_err;
+	is_opened = ledger->fd < 0 && ledger->opened >= 0;
+	if (is_opened)
+		ledger->fd = ledger->opened;
 	pthread_mutex_unlock(&ledger->lock);
+	if (is_opened)
+		hand_over(ledger, write_all(ledger));
 	return err;
 }
 
 void hg_ledger_retry(struct hg_ledger *ledger)
 {
 	if (ledger->is_running)
-		hand_over(ledger, write_all(ledger));
+		hand_over(ledger, ledger->fd < 0 ? 0 : write_all(ledger));
 }
 
 void hg_ledger_free(struct hg_ledger *ledger)
@@ -381,7 +452,10 @@ void hg_ledger_free(struct hg_ledger *ledger)
 		pthread_cond_signal(&ledger->wake);
 		pthread_mutex_unlock(&ledger->lock);
 		pthread_join(ledger->thread, NULL);
-		fdatasync(ledger->fd);
+		if (ledger->fd < 0 && ledger->opened >= 0)
+			close(ledger->opened);
+		if (ledger->fd >= 0)
+			fdatasync(ledger->fd);
 	}
 	pthread_mutex_destroy(&ledger->lock);
 	pthread_cond_destroy(&ledger->wake);

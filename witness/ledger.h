@@ -12,7 +12,8 @@
  * thread: no fsync stands between a failure and the takeover. What a crash of the machine
  * may lose so is some ms of epochs. It costs no safety: see agent/core/witness.h.
  *
- * One thread of its own, which only syncs; everything else belongs to the caller's.
+ * One thread of its own, which syncs, and opens a file that could not be opened at the start;
+ * everything else belongs to the caller's.
  */
 #ifndef HG_LEDGER_H
 #define HG_LEDGER_H
@@ -31,6 +32,8 @@ struct hg_ledger;
 int hg_ledger_open(const char *dir, bool is_check, struct hg_ledger **ret, int *ret_err);
 void hg_ledger_free(struct hg_ledger *ledger);
 
+/* Why there is no file; 0: there is one, or (a check) it can be made. */
+int hg_ledger_open_error(const struct hg_ledger *ledger);
 /* 0: not known. */
 uint64_t hg_ledger_lease_ms(const struct hg_ledger *ledger);
 uint64_t hg_ledger_epoch(const struct hg_ledger *ledger, const uint8_t id[HG_SERVE_ID_LEN],
@@ -54,7 +57,7 @@ void hg_ledger_put(struct hg_ledger *ledger, const uint8_t id[HG_SERVE_ID_LEN], 
 int hg_ledger_fd(const struct hg_ledger *ledger);
 /* 0, or why the last write or sync failed; empties hg_ledger_fd(). */
 int hg_ledger_outcome(struct hg_ledger *ledger);
-/* Tries again what failed. */
+/* Tries again what failed, and to open the file where there was none. */
 void hg_ledger_retry(struct hg_ledger *ledger);
 
 #endif

@@ -139,6 +139,20 @@ static int read_keys(struct run *run)
 
 /* --- state ------------------------------------------------------------------------ */
 
+static void tell_unusable(const struct run *run, int err)
+{
+	const char *dir = run->options->state;
+
+	if (err == -ENOENT)
+		hg_error("%s does not exist: mkdir -m 700 %s, as the user that hagate-witness runs "
+			 "as (hagate-witness.service makes it when it starts)",
+			 dir, dir);
+	else
+		hg_error("%s/state cannot be used: %s; the directory belongs to the user that "
+			 "hagate-witness runs as, mode 700",
+			 dir, strerror(-err));
+}
+
 static int open_state(struct run *run)
 {
 	const char *dir = run->options->state;
@@ -153,10 +167,10 @@ static int open_state(struct run *run)
 	if (err == -EBADMSG)
 		hg_warning("%s/state: %u damaged lines: what they held is forgotten", dir,
 			   hg_ledger_damaged(run->ledger));
-	else if (err && err != -ENOENT)
-		hg_warning("%s/state: %s: nothing is remembered over a restart", dir,
-			   strerror(-err));
-	return 0;
+	err = hg_ledger_open_error(run->ledger);
+	if (run->options->is_check && err)
+		tell_unusable(run, err);
+	return run->options->is_check ? err : 0;
 }
 
 static void note_store(struct run *run, int err)
@@ -168,7 +182,11 @@ static void note_store(struct run *run, int err)
 		run->retry_at = hg_time_add(now(), HG_MS(RETRY_MS));
 	if (err == run->store_err)
 		return;
-	if (err)
+	if (err == -ENOENT)
+		hg_warning("%s does not exist: grants go on, but a restart forgets them; mkdir -m "
+			   "700 %s, as the user that hagate-witness runs as",
+			   run->options->state, run->options->state);
+	else if (err)
 		hg_warning("%s/state cannot be written (%s): grants go on, but a restart may "
 			   "forget them; free space, or make it writable",
 			   run->options->state, strerror(-err));
@@ -365,7 +383,7 @@ static int serve(struct run *run)
 	hg_notice("hagate-witness " HG_VERSION ": %u cluster%s, udp/%u", run->cluster_count,
 		  run->cluster_count == 1 ? "" : "s", run->options->port);
 	sd_notify(0, "READY=1");
-	err = hg_confine();
+	err = hg_confine(hg_ledger_open_error(run->ledger) != 0);
 	if (err)
 		hg_warning("privileges are kept: %s", strerror(-err));
 	err = loop(run);

@@ -242,6 +242,8 @@ static size_t greet(struct hg_serve *serve, const struct visit *visit,
 	memcpy(frame->hello.software, HG_VERSION, sizeof(HG_VERSION));
 	frame->head.stamp = htobe64(hello->stamp);
 	frame->head.flags = serve->is_forgetful ? HG_WIRE_F_FORGETFUL : 0;
+	if (hg_time_before(visit->now, serve->rules.silent_until))
+		frame->head.flags |= HG_WIRE_F_SETTLING;
 	close_frame(serve, visit, HG_WIRE_HELLO, HG_WIRE_LONG, key, frame);
 	return HG_WIRE_LONG;
 }

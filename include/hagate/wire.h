@@ -53,6 +53,8 @@ enum hg_wire_type {
 /* struct hg_wire_head.flags */
 #define HG_WIRE_F_BOUNCED 0x01 /* REQUEST made by XDP from a PROBE: echo is valid */
 #define HG_WIRE_F_FORGETFUL 0x02 /* GRANT of a witness that cannot write its state */
+#define HG_WIRE_F_SETTLING \
+	0x04 /* HELLO of a witness that started so lately that it grants nothing */
 
 struct hg_wire_head {
 	__be16 magic;

@@ -3,6 +3,7 @@
 witness that is dead, forgetful or new costs. Owners are counted where the frames of the
 VIPs reach the switches."""
 import os
+import shutil
 import subprocess
 import time
 
@@ -345,6 +346,8 @@ def test_check_and_refusals(lab, witness):
     good = program("--check")
     assert good.returncode == 0 and "1 clusters" in good.stdout
     assert program("--check", "--keys", "/nonexistent").returncode == 1
+    lost = program("--check", "--state", "/nonexistent")
+    assert lost.returncode == 1 and "mkdir -m 700 /nonexistent" in lost.stderr
     assert program("--port", "0").returncode == 2
     assert program("--listen", "gw1").returncode == 2
     assert program("surplus").returncode == 2
@@ -367,6 +370,20 @@ def witness_program(lab):
                        "--state", directory / "state", "--port", "4711", *args, check=False,
                        timeout=20)
     return call
+
+
+def test_directory_that_comes_later(lab):
+    """Without its directory it says what to type; once that is done it goes on by itself."""
+    witness = Witness(lab, directory="witness-3", port=WITNESS_PORT + 2)
+    shutil.rmtree(witness.state)
+    witness.start(is_waiting=False)
+    try:
+        wait_for(lambda: f"mkdir -m 700 {witness.state}" in witness.log_text(), 5, "the remedy")
+        witness.state.mkdir(mode=0o700)
+        wait_for(lambda: "can be written again" in witness.log_text(), 5, "it to be used")
+        assert (witness.state / "state").read_text().count("\n") >= 2
+    finally:
+        witness.kill()
 
 
 def test_closed_log_does_not_kill_it(lab):

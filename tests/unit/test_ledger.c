@@ -211,11 +211,48 @@ static void test_no_directory(void **context)
 	assert_int_equal(hg_ledger_open("/nonexistent", false, &other, &other_err), 0);
 	assert_int_equal(other_err, -ENOENT);
 	assert_int_equal(hg_ledger_add(other, home, 0), 0);
-	assert_int_equal(hg_ledger_write(other, 1000), -EBADF);
+	assert_int_equal(hg_ledger_write(other, 1000), -ENOENT);
 	assert_int_equal(hg_ledger_run(other), 0);
 	hg_ledger_put(other, home, 0, 0x501);
 	assert_int_equal(hg_ledger_epoch(other, home, 0), 0x501);
 	hg_ledger_free(other);
+	assert_int_equal(hg_ledger_open("/nonexistent", true, &other, &other_err), 0);
+	assert_int_equal(hg_ledger_open_error(other), -ENOENT);
+	hg_ledger_free(other);
+}
+
+/* One that comes while it runs is used from then on. */
+static void test_directory_comes(void **context)
+{
+	struct hg_ledger *other;
+	char late[64];
+	int other_err;
+
+	(void)context;
+	snprintf(late, sizeof(late), "%s/late", dir);
+	assert_int_equal(hg_ledger_open(late, false, &other, &other_err), 0);
+	assert_int_equal(hg_ledger_add(other, home, 0), 0);
+	assert_int_equal(hg_ledger_write(other, 1000), -ENOENT);
+	assert_int_equal(hg_ledger_run(other), 0);
+	hg_ledger_set_lease(other, 1000);
+	hg_ledger_put(other, home, 0, 0x501);
+	hg_ledger_free(ledger);
+	ledger = other; /* for wait_for_outcome() */
+	hg_ledger_retry(ledger);
+	wait_for_outcome(-ENOENT);
+	assert_int_equal(mkdir(late, 0700), 0);
+	hg_ledger_retry(ledger);
+	wait_for_outcome(-ENOENT); /* opened, not written yet */
+	wait_for_outcome(0);
+	hg_ledger_free(ledger);
+	assert_int_equal(hg_ledger_open(late, true, &ledger, &other_err), 0);
+	assert_int_equal(other_err, 0);
+	assert_int_equal(hg_ledger_epoch(ledger, home, 0), 0x501);
+	assert_int_equal(hg_ledger_lease_ms(ledger), 1000);
+	snprintf(late, sizeof(late), "%s/late/state", dir);
+	assert_int_equal(unlink(late), 0);
+	snprintf(late, sizeof(late), "%s/late", dir);
+	assert_int_equal(rmdir(late), 0);
 }
 
 static void test_not_a_file(void **context)
@@ -270,9 +307,10 @@ static int remove_dir(void **context)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_remembers), TEST(test_killed),       TEST(test_altered),
-		TEST(test_cut),	      TEST(test_shared),       TEST(test_no_room),
-		TEST(test_bounded),   TEST(test_no_directory), TEST(test_not_a_file),
+		TEST(test_remembers),  TEST(test_killed),	   TEST(test_altered),
+		TEST(test_cut),	       TEST(test_shared),	   TEST(test_no_room),
+		TEST(test_bounded),    TEST(test_directory_comes), TEST(test_no_directory),
+		TEST(test_not_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -176,6 +176,13 @@ static void test_witness(void **state)
 	assert_null(strstr(result.out, "both serve"));
 	tool_check(result, HG_EXIT_OK,
 		   "third  witness 10.9.0.9, RTT 0.18 ms, last asked 12 ms ago: granted\n", "");
+	result = tool_status(*state, "{\"node\":\"gw1\",\"witness\":{\"address\":\"10.9.0.9\","
+				     "\"reachable\":true,\"settling\":true}}");
+	tool_check(result, HG_EXIT_OK, "not asked yet; HAS JUST STARTED: grants nothing", "");
+	result = tool_status(*state,
+			     "{\"node\":\"gw1\",\"witness\":{\"address\":\"10.9.0.9\","
+			     "\"reachable\":true,\"answer\":\"held\",\"answer_age_ms\":1}}");
+	tool_check(result, HG_EXIT_OK, "held: the other node's lease runs\n", "");
 }
 
 /* Where configuration is not carried over, the screen says what to type. */
