@@ -29,6 +29,7 @@ enum {
 	OPT_NODE = 'N',
 	OPT_SECONDS = 'w',
 	OPT_PROBE = 'p',
+	OPT_STATE = 'D',
 };
 
 static const struct argp_option json_options[] = {
@@ -39,6 +40,11 @@ static const struct argp_option ports_options[] = {
 	{ "json", OPT_JSON, NULL, 0, "JSON: indented on a terminal, else one line", 0 },
 	{ "test-mac", OPT_TEST_MAC, NULL, 0,
 	  "First test whether the networks carry a virtual MAC (root; takes seconds)", 0 },
+	{ 0 },
+};
+static const struct argp_option why_options[] = {
+	{ "state", OPT_STATE, "DIR", 0, "From what an agent left in its state directory", 0 },
+	{ "json", OPT_JSON, NULL, 0, "JSON: indented on a terminal, else one line", 0 },
 	{ 0 },
 };
 static const struct argp_option events_options[] = {
@@ -147,7 +153,7 @@ static const struct command commands[] = {
 	  "The configuration of both nodes and its history." },
 	{ "events", hg_events_run, NULL, events_options,
 	  "Show what happened and why, the oldest first." },
-	{ "why", hg_why_run, "[N]", json_options,
+	{ "why", hg_why_run, "[N]", why_options,
 	  "Tell the story of the last change of role, or of the Nth last." },
 	{ "timers", hg_timers_run, NULL, timers_options,
 	  "Tell how close leases came to lapse, and recommend interval and lease." },
@@ -220,6 +226,9 @@ static error_t parse_command_option(int key, char *arg, struct argp_state *state
 		return 0;
 	case OPT_RATE:
 		line->tool.rate = arg;
+		return 0;
+	case OPT_STATE:
+		line->tool.state = arg;
 		return 0;
 	case OPT_STEPS:
 		line->tool.is_steps = true;

@@ -24,6 +24,7 @@ struct hg_tool {
 	const char *argument; /* the one argument, NULL when none is given */
 	const char *ttl, *source, *file, *limit; /* filter block, filter blocked */
 	const char *rate; /* timers */
+	const char *state; /* why: a state directory instead of an agent */
 	bool is_json;
 	bool is_follow, is_steps; /* events */
 	bool is_mac_test; /* ports --test-mac */

@@ -2,11 +2,16 @@
 /*
  * `hagate why`: the story of the last change of role, in the words of the agent.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "text.h"
+#include "why_files.h"
+
+#define STATE_DIR "/var/lib/hagate"
 
 static void print_list(const struct hg_tool *tool, enum hg_text_color color, const char *mark,
 		       const json_t *list)
@@ -50,6 +55,33 @@ static void print_text(const struct hg_tool *tool, const json_t *why)
 	print_list(tool, HG_TEXT_GREEN, "What to do: ", json_object_get(why, "advice"));
 }
 
+static int print(const struct hg_tool *tool, const json_t *why)
+{
+	if (tool->is_json)
+		return hg_text_print_json(tool, why);
+	print_text(tool, why);
+	return HG_EXIT_OK;
+}
+
+/* From the files that an agent left. */
+static int tell_files(const struct hg_tool *tool, const char *dir, long back)
+{
+	json_t *why;
+	int err = hg_why_read(dir, back, &why);
+	int status;
+
+	if (err) {
+		fprintf(stderr, "hagate why: %s: %s\n", dir,
+			err == -ENOENT	  ? "no change of role that far back was kept there"
+			: err == -EBADMSG ? "the record of that change is damaged"
+					  : strerror(-err));
+		return HG_EXIT_FAILED;
+	}
+	status = print(tool, why);
+	json_decref(why);
+	return status;
+}
+
 int hg_why_run(const struct hg_tool *tool)
 {
 	const json_t *why;
@@ -65,19 +97,22 @@ int hg_why_run(const struct hg_tool *tool)
 			tool->argument);
 		return HG_EXIT_USAGE;
 	}
+	if (tool->state)
+		return tell_files(tool, tool->state, back);
 	status = hg_client_ask(tool,
 			       json_pack("{s:s,s:I}", "command", "why", "back", (json_int_t)back),
 			       HG_CLIENT_TIMEOUT_MS, &answer);
+	if (status == HG_EXIT_UNREACHABLE && !geteuid())
+		fputs("  What it left behind:            hagate why --state=" STATE_DIR "\n",
+		      stderr);
 	if (status)
 		return status;
 	why = json_object_get(answer, "why");
 	if (!json_is_object(why)) {
 		fputs("hagate: the answer is not one that this version understands\n", stderr);
 		status = HG_EXIT_UNREACHABLE;
-	} else if (tool->is_json) {
-		status = hg_text_print_json(tool, why);
 	} else {
-		print_text(tool, why);
+		status = print(tool, why);
 	}
 	json_decref(answer);
 	return status;

@@ -180,7 +180,7 @@ def test_good_reload_speaks_of_no_death(pair):
         done = agent.command("reload")
         assert "rules are in force" in done.stdout and not done.stderr, done
         assert "died" not in done.stdout + agent.log_text()
-        agent.write(Settings(extra="filter:\n  rules:\n    - drop in on wan proto tcp to any port 23\n"))
+        agent.write(Settings(extra="filter: { rules: [drop in on wan proto tcp] }\n"))
         assert "; 1 rule is in force" in agent.command("reload").stdout
 
 

@@ -108,6 +108,15 @@ def test_survives_the_agent(start):
     is_over = QUIET_MS + 400  # the episode has ended, and was written again
     wait_for(lambda: second.status()["since_ms"] > is_over, 5, "quiet")
     second.kill()
+    done = second.command("why", check=False)
+    assert done.returncode == 3 and "hagate why --state=" in done.stderr
+    state = second.directory / "state"
+    left = json.loads(second.command("why", "--state", state, "--json").stdout)
+    for key in ("id", "from", "to", "reason", "transitions", "heard", "claim", "outage"):
+        assert left[key] == story[key], key
+    assert story["reason_text"] in second.command("why", "1", "--state", state).stdout
+    assert second.command("why", "99", "--state", state, check=False).returncode == 1
+    assert second.command("why", "--state", "/nowhere", check=False).returncode == 1
     second.start()
     wait_for(second.is_active, 10, "gw2 to adopt")
     assert why(second)["reason"] == "adopted"
