@@ -74,6 +74,7 @@ struct hg_agent_port {
 	uint64_t silent_since; /* the peer, though heard on other ports; 0 it is not */
 	uint64_t answered_at,
 		answer_mark; /* last answer that the peer's XDP made, see port_watch.c */
+	uint64_t watched_at; /* last look at the two */
 	uint64_t wiring_forget_at; /* what was heard of other ports until then means nothing */
 	char fault[256]; /* sentence with remedy, "" none */
 };

@@ -39,6 +39,7 @@ static void carry_over(const struct hg_agent_port *was, struct hg_agent_port *po
 	port->silent_since = was->silent_since;
 	port->answered_at = was->answered_at;
 	port->answer_mark = was->answer_mark;
+	port->watched_at = was->watched_at;
 	port->wiring_forget_at = hg_now().ns; /* new files, a new look */
 	memcpy(port->fault, was->fault, sizeof(port->fault));
 }

@@ -10,6 +10,7 @@
 #define UNANSWERED_NS (3000ull * 1000 * 1000)
 #define UNANSWERED_INTERVALS 10
 #define HELLO_NS (500ull * 1000 * 1000)
+#define PAUSE_NS (500ull * 1000 * 1000) /* of a tick every 100 ms */
 
 static bool is_silent(const struct hg_agent *agent, unsigned int slot)
 {
@@ -46,12 +47,14 @@ void hg_port_watch(struct hg_agent *agent, unsigned int slot)
 {
 	struct hg_agent_port *port = &agent->port[slot];
 	uint64_t mark = answer_mark(&agent->maps.path[slot]), now = hg_now().ns;
+	bool has_paused = now > port->watched_at + PAUSE_NS; /* this agent: it asked nothing */
 
+	port->watched_at = now;
 	if (!is_silent(agent, slot))
 		port->silent_since = 0;
 	else if (!port->silent_since)
 		port->silent_since = now;
-	if (!is_answer_due(agent, slot) || mark != port->answer_mark || !port->answered_at)
+	if (!is_answer_due(agent, slot) || mark != port->answer_mark || has_paused)
 		port->answered_at = now;
 	port->answer_mark = mark;
 }
