@@ -450,7 +450,9 @@ int hg_agent_run(const char *node_path)
 	sd_notify(0, "READY=1");
 	err = sd_event_loop(agent->event);
 out:
-	if (err < 0)
+	if (err == -EINVAL)
+		hg_error("hagated stops"); /* why was told, by file and line */
+	else if (err < 0)
 		hg_error("hagated stops: %s", strerror(-err));
 	hg_control_free(agent->control);
 	hg_dump_finish(agent);

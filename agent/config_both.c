@@ -68,7 +68,22 @@ static int check_joining(const char *node_path, const struct hg_node_config *nod
 	return err;
 }
 
-/* `hagate init` on a node that was to join makes a cluster of its own, which it then stays in. */
+/* `hagate init` on a node that was to join makes a cluster of its own, which it then stays in.
+ * What is wrong with its cluster.yaml is no matter then, if it was to be another's. */
+static void note_member(const char *node_path, const struct hg_node_config *node,
+			const struct hg_identity *identity, FILE *out)
+{
+	char uuid[HG_UUID_TEXT];
+
+	fprintf(out,
+		"%s: note: mode: join has no effect: this node is in cluster %s already. If "
+		"'hagate init' was run here by mistake, do not mend %s, but join: systemctl stop "
+		"hagated hagate-sync; rm %s/" HG_IDENTITY_FILE
+		"; systemctl start hagated hagate-sync\n",
+		node_path, hg_identity_uuid_text(identity->cluster, uuid), node->cluster,
+		node->state);
+}
+
 static void note_alone(const char *node_path, const struct hg_node_config *node,
 		       const struct hg_identity *identity, FILE *out)
 {
@@ -111,6 +126,10 @@ int hg_config_check(const char *node_path, const char *cluster_path, FILE *out)
 		hg_config_done(&cluster);
 		hg_ruleset_free(ruleset);
 		error = key_error;
+		if (!error && !cluster_path)
+			fprintf(out, "%s, %s: right\n", node_path, node->cluster);
+	} else if (has_joined && !cluster_path) {
+		note_member(node_path, node, &identity, out);
 	}
 out:
 	free(node);

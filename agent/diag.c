@@ -258,17 +258,20 @@ static void print_source(FILE *out, const char *line, size_t length, size_t befo
 
 static void print_item(struct hg_diag *diag, const struct hg_diag_item *item, FILE *out)
 {
-	size_t line, start = 0, length = 0, before = 0;
+	size_t line, column = 1, start = 0, length = 0, before = 0;
 
 	line = hg_diag_line(diag, item->at);
 	if (diag->line) {
 		start = diag->line[line - 1];
 		length = line_length(diag, start);
 		before = item->at - start < length ? item->at - start : length;
+		column = 1 + count_characters(diag->text + start, before);
 	}
-	fprintf(out, "%s:%zu:%zu: %s: %s\n", diag->file, line,
-		1 + (diag->line ? count_characters(diag->text + start, before) : 0),
-		item->is_warning ? "warning" : "error", item->text);
+	if (diag->text)
+		fprintf(out, "%s:%zu:%zu: ", diag->file, line, column);
+	else /* it was not read: no place in it is at fault */
+		fprintf(out, "%s: ", diag->file);
+	fprintf(out, "%s: %s\n", item->is_warning ? "warning" : "error", item->text);
 	if (length)
 		print_source(out, diag->text + start, length, before);
 	if (item->hint)

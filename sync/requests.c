@@ -179,7 +179,11 @@ static json_t *publish(struct hg_daemon *daemon, const json_t *request, struct h
 	what->message = message ? message : "";
 	/* The files as they are at this moment: the loop may not have seen the last edit. */
 	err = hg_sync_node_load(daemon->node_path, true, &daemon->node, &error);
-	if (!err)
+	if (err) {
+		size_t length = strlen(error.text);
+
+		snprintf(error.text + length, sizeof(error.text) - length, "nothing was changed");
+	} else
 		err = hg_publish_run(&daemon->node, what, &text, &error);
 	return err ? failure(err, &error) : done(&text);
 }

@@ -28,10 +28,40 @@ static const char *server_of(const struct hg_tool *tool)
 	return tool->socket ? "hagate-sync" : "hagated";
 }
 
-static int tell_no_sync(const struct hg_tool *tool, int err)
+/* What the group may not do either. */
+static bool needs_root(const char *command)
+{
+	static const char *const open_to_group[] = { "config-status", "config-log" };
+	static const char *const closed[] = { "handover", "maintenance",  "reload",
+					      "mac-test", "filter-block", "filter-unblock",
+					      "config-" };
+
+	for (size_t i = 0; i < sizeof(open_to_group) / sizeof(open_to_group[0]); i++)
+		if (!strcmp(command, open_to_group[i]))
+			return false;
+	for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++)
+		if (!strncmp(command, closed[i], strlen(closed[i])))
+			return true;
+	return false;
+}
+
+static void tell_forbidden(bool is_for_root)
+{
+	fputs(is_for_root ? "  This needs root: use sudo.\n"
+			  : "  You may not open its socket: use sudo, or have yourself added to "
+			    "the group\n"
+			    "  hagate (usermod -aG hagate USER, then log in again).\n",
+	      stderr);
+}
+
+static int tell_no_sync(const struct hg_tool *tool, int err, bool is_for_root)
 {
 	fprintf(stderr, "hagate: hagate-sync is not reachable at %s/%s: %s\n", tool->run,
 		tool->socket, strerror(err));
+	if (err == EACCES || err == EPERM) {
+		tell_forbidden(is_for_root);
+		return HG_EXIT_UNREACHABLE;
+	}
 	fputs("  Is it running?                  systemctl status hagate-sync\n"
 	      "  Was the cluster ever made?      hagate init, on one node\n"
 	      "  Does this node still join?      hagate status\n",
@@ -39,18 +69,16 @@ static int tell_no_sync(const struct hg_tool *tool, int err)
 	return HG_EXIT_UNREACHABLE;
 }
 
-static int tell_unreachable(const struct hg_tool *tool, int err)
+static int tell_unreachable(const struct hg_tool *tool, int err, bool is_for_root)
 {
 	if (tool->socket)
-		return tell_no_sync(tool, err);
+		return tell_no_sync(tool, err, is_for_root);
 	fprintf(stderr, "hagate: hagated is not reachable at %s/" HG_CTL_SOCKET ": %s\n", tool->run,
 		strerror(err));
 	switch (err) {
 	case EACCES:
 	case EPERM:
-		fputs("  You may not open its socket: use sudo, or have yourself added to the group\n"
-		      "  hagate (usermod -aG hagate USER, then log in again).\n",
-		      stderr);
+		tell_forbidden(is_for_root);
 		break;
 	case ENOENT:
 	case ENOTDIR:
@@ -111,6 +139,7 @@ int hg_client_open(const struct hg_tool *tool, json_t *request, struct hg_client
 {
 	struct hg_client client = { .tool = tool, .fd = -1 };
 	char *text = json_dumps(request, JSON_COMPACT);
+	bool is_for_root = needs_root(hg_text_string(request, "command", ""));
 	int err = connect_to(tool, &client.fd);
 
 	json_decref(request);
@@ -130,7 +159,7 @@ int hg_client_open(const struct hg_tool *tool, json_t *request, struct hg_client
 	if (client.fd >= 0)
 		close(client.fd);
 	return err == -ETIMEDOUT ? tell_silent(tool, HG_CLIENT_TIMEOUT_MS)
-				 : tell_unreachable(tool, -err);
+				 : tell_unreachable(tool, -err, is_for_root);
 }
 
 void hg_client_close(struct hg_client *client)
@@ -193,7 +222,7 @@ int hg_client_line(struct hg_client *client, int timeout_ms, const char **ret_li
 		n = receive(client, timeout_ms < 0 ? -1 : (int)left);
 		if (n < 0 && n != -EINTR)
 			return n == -ETIMEDOUT ? tell_silent(client->tool, timeout_ms)
-					       : tell_unreachable(client->tool, (int)-n);
+					       : tell_unreachable(client->tool, (int)-n, false);
 		left = until > now_ms() ? until - now_ms() : 0;
 	}
 	if (end) {

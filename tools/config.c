@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "client.h"
+#include "duration.h"
 #include "text.h"
 
 #define PUBLISH_MS 1800000 /* validate and apply commands of both nodes */
@@ -44,21 +45,15 @@ static json_int_t generation_of(const struct hg_tool *tool)
 	return 0;
 }
 
-/* "60s", "5m", "1h" or seconds; -1: not a time, told. */
+/* -1: not a time, told. */
 static int seconds_of(const char *text)
 {
-	char *end;
-	long long number = strtoll(text, &end, 10);
+	long long number = hg_duration_seconds(text);
 
-	if (!strcmp(end, "m") || !strcmp(end, "min"))
-		number *= 60;
-	else if (!strcmp(end, "h"))
-		number *= 3600;
-	else if (*end && strcmp(end, "s"))
-		number = 0;
-	if (end != text && number >= 1 && number <= 3600)
+	if (number >= 1 && number <= 3600)
 		return number;
-	fprintf(stderr, "hagate config: '%s' is no time from 1s to 1h\n", text);
+	fprintf(stderr, "hagate config: '%s' is no time from 1s to 1h (" HG_DURATION_UNITS ")\n",
+		text);
 	return -1;
 }
 
@@ -167,6 +162,28 @@ int hg_config_log(const struct hg_tool *tool)
 	return status;
 }
 
+/* Of what the history keeps beside the generations, what may be wanted. The rest is old, or
+ * what the text of the state is about: hagate-sync(8). */
+static void print_kept(const char *ref, double head)
+{
+	static const char unconfirmed[] = "refs/unconfirmed/";
+	double number = strtod(ref + strcspn(ref, "0123456789"), NULL);
+	char line[256];
+
+	if (!strncmp(ref, unconfirmed, sizeof(unconfirmed) - 1) && number > head)
+		snprintf(line, sizeof(line),
+			 "generation %.0f is not in force: hagate config diff %.0f (kept as %s)",
+			 number, number, ref);
+	else if (!strncmp(ref, "refs/local/", 11) && number >= head)
+		snprintf(line, sizeof(line),
+			 "files of this node that were replaced are kept as %s: see KEPT in "
+			 "hagate-sync(8)",
+			 ref);
+	else
+		return;
+	hg_text_print_lines(stdout, line);
+}
+
 static void print_status(const json_t *sync)
 {
 	const json_t *refs = json_object_get(sync, "refs"), *value;
@@ -191,10 +208,7 @@ static void print_status(const json_t *sync)
 	snprintf(line, sizeof(line), "cluster %s", hg_text_string(sync, "cluster", "?"));
 	hg_text_print_lines(stdout, line);
 	json_object_foreach((json_t *)refs, name, value)
-	{
-		snprintf(line, sizeof(line), "kept: %s", name);
-		hg_text_print_lines(stdout, line);
-	}
+		print_kept(name, hg_text_number(sync, "generation", 0));
 }
 
 int hg_config_status(const struct hg_tool *tool)

@@ -12,39 +12,19 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "duration.h"
 #include "text.h"
-
-/* "30s", "10m", "2h", "7d", "90" -> seconds; -1: none of these */
-static long long parse_ttl(const char *text)
-{
-	static const struct {
-		char unit;
-		int seconds;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
-	char *end;
-	long long number;
-
-	errno = 0;
-	number = strtoll(text, &end, 10);
-	if (end == text || *text < '0' || *text > '9' || errno || number < 1 || number > 1000000000)
-		return -1;
-	if (!*end)
-		return number;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (*end == units[i].unit && !end[1])
-			return number * units[i].seconds;
-	return -1;
-}
 
 /* The request, NULL: usage, which was told. */
 static json_t *make_request(const struct hg_tool *tool)
 {
-	long long ttl = tool->ttl ? parse_ttl(tool->ttl) : 0;
+	long long ttl = tool->ttl ? hg_duration_seconds(tool->ttl) : 0;
 	json_t *request;
 
 	if (ttl < 0) {
 		fprintf(stderr,
-			"hagate filter block: '%s' is no time to live; write 30s, 10m, 2h or 7d\n",
+			"hagate filter block: '%s' is no time to live; write 30s, 10min, 2h or 7d (" HG_DURATION_UNITS
+			")\n",
 			tool->ttl);
 		return NULL;
 	}

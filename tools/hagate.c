@@ -67,7 +67,7 @@ static const struct argp_option discover_options[] = {
 	{ 0 },
 };
 static const struct argp_option block_options[] = {
-	{ "ttl", OPT_TTL, "TIME", 0, "Until then only: 30s, 10m, 2h, 7d", 0 },
+	{ "ttl", OPT_TTL, "TIME", 0, "Until then only: 30s, 10min, 2h, 7d", 0 },
 	{ "source", OPT_SOURCE, "NAME", 0, "Who says so: operator, feed or ids", 0 },
 	{ "file", OPT_FILE, "FILE", 0, "All of FILE, one address or prefix a line; -: stdin", 0 },
 	{ 0 },
@@ -85,7 +85,7 @@ static const struct argp_option timers_options[] = {
 static const struct argp_option publish_options[] = {
 	{ "message", OPT_MESSAGE, "TEXT", 0, "What was changed and why, for the log", 0 },
 	{ "confirm", OPT_CONFIRM, "TIME", 0,
-	  "Go back after TIME (60s, 5m) unless `hagate config confirm` comes", 0 },
+	  "Go back after TIME (60s, 5min) unless `hagate config confirm` comes", 0 },
 	{ 0 },
 };
 static const struct argp_option no_options[] = { { 0 } };

@@ -110,22 +110,27 @@ static void find_default_route(struct hg_nics *nics)
 
 static void name_ports(struct hg_nics *nics)
 {
-	static const char *const names[] = { "lan", "ha" };
-	unsigned int named = 0;
+	static const char *const names[] = { "lan", "wan", "ha" };
+	unsigned int named = 0, ports = 0;
+	bool is_known = false; /* which one is the wan */
 	bool has_wan = false;
 
+	for (unsigned int i = 0; i < nics->count; i++)
+		is_known |= *nics->nic[i].address && nics->nic[i].has_default_route;
 	for (unsigned int i = 0; i < nics->count; i++) {
 		struct hg_nics_entry *nic = &nics->nic[i];
 
 		if (!*nic->address)
 			continue;
+		ports++;
+		named += is_known && named == 1;
 		if (nic->has_default_route && !has_wan) {
 			strcpy(nic->port, "wan");
 			has_wan = true;
-		} else if (named < 2) {
+		} else if (named < 3) {
 			strcpy(nic->port, names[named++]);
 		} else {
-			snprintf(nic->port, sizeof(nic->port), "port%u", named++ + 1);
+			snprintf(nic->port, sizeof(nic->port), "port%u", ports);
 		}
 	}
 }

@@ -264,7 +264,10 @@ def test_control_socket_is_not_for_everybody(lab, pair):
                           "--clear-groups", hagate, "--run", first.run_dir, *args), check=False)
     assert as_user(mode.st_gid, "status").returncode == 0
     assert as_user(mode.st_gid, "handover").returncode == 1
-    assert as_user(65534, "status").returncode in (1, 3)
+    looked, ordered = as_user(65534, "status"), as_user(65534, "handover")
+    assert looked.returncode in (1, 3) and "usermod -aG hagate" in looked.stderr
+    # The group would not do.
+    assert "use sudo" in ordered.stderr and "usermod" not in ordered.stderr
     assert first.is_active()
 
 

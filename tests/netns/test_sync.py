@@ -12,7 +12,7 @@ import time
 
 import pytest
 from agents import Settings
-from procs import entered, run, wait_for
+from procs import BUILD, entered, in_ns, run, wait_for
 from scenarios import wait_steady
 from sync import Sync, ask, make_blank
 from topology import GATEWAYS
@@ -167,6 +167,7 @@ def test_cluster_yaml_is_in_force_on_both(lab, members):
     first.cluster_yaml.write_text(text.replace("isolation:", "isolatoin:"))
     done = members.syncs[0].config("commit", check=False)
     assert done.returncode == 1 and "isolatoin" in done.stderr, done.stderr
+    assert "nothing was changed" in done.stderr
     assert "failsafe" in second.cluster_yaml.read_text()
     members.wait_in_sync(2)
 
@@ -233,6 +234,9 @@ def test_confirmation(members, word):
         text = f"generation 2 {'' if word else 'was not confirmed in time and '}went back"
         assert text in sync.config("status").stdout and text in sync.log_text()
         assert text in sync.agent.command("events").stdout
+        assert "generation 2 is not in force: hagate config diff 2" in sync.config(
+            "status").stdout
+        assert "ended the connection" not in sync.log_text()
 
 
 @LONG
@@ -529,6 +533,14 @@ def test_requests(lab, members):
     for sock in silent:
         sock.close()
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 100
+    lab.tmp.chmod(0o755)
+    hagate = shutil.copy(BUILD / "bin" / "hagate", lab.tmp / "hagate")
+    for words, advice in ((("status",), "usermod -aG hagate"), (("commit",), "needs root")):
+        done = run(*in_ns(lab.ns("gw1"), "setpriv", "--reuid=65534", "--regid=65534",
+                          "--clear-groups", hagate, "--run", first.run_dir, "config", *words),
+                   check=False)
+        assert done.returncode == 3 and advice in done.stderr, done.stderr
+        assert "Is it running" not in done.stderr
 
 
 def ask_or_none(agent):

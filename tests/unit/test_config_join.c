@@ -95,6 +95,11 @@ static void test_check_alone(void **state)
 	assert_int_equal(hg_identity_write(fixture.dir, &identity), 0);
 	expect_node(mode, "{ lan: { name: nic0 } }", 0, "mode: join has no effect");
 	expect_node(mode, "{ lan: { name: nic0 } }", 0, remedy);
+	expect_node(mode, "{ lan: { name: nic0 } }", 0, "none.yaml: right\n");
+	/* The same where cluster.yaml does not fit. */
+	expect_node(mode, "{ wan: { name: nic0 } }", -EINVAL, "is not among the ports");
+	expect_node(mode, "{ wan: { name: nic0 } }", -EINVAL, "mode: join has no effect");
+	expect_node(mode, "{ wan: { name: nic0 } }", -EINVAL, remedy);
 	/* A member without its cluster.yaml does not join. */
 	unlink(path);
 	expect_node(mode, "{ lan: { name: nic0 } }", -EINVAL, "cannot be opened");

@@ -89,6 +89,11 @@ static void test_init(void **state)
 	make_nics();
 	shell("cd '%s' && '%s' init --dir etc >out && grep -q 'wrote .*/etc/node.yaml' out", dir,
 	      program);
+	/* Nothing tells which one is the wan: the three names of the manual all the same. */
+	shell("ip route del default && cd '%s' && '%s' init --dir other >first && "
+	      "grep -q '^  lan:' other/node.yaml && grep -q '^  wan:' other/node.yaml && "
+	      "grep -q '^  ha:' other/node.yaml && ip route add default via 10.1.0.9",
+	      dir, program);
 	snprintf(path, sizeof(path), "%s/etc/node.yaml", dir);
 	assert_int_equal(hg_config_read_node(path, &node, stderr), 0);
 	assert_int_equal(node.port_count, 3);

@@ -39,6 +39,33 @@ static void test_usage(void **state)
 	tool_check(tool_run("/nowhere", "version", NULL), HG_EXIT_OK, "hagate " HG_VERSION, "");
 }
 
+/* One notation wherever a time is given; what is right gets as far as the agent. */
+static void test_durations(void **state)
+{
+	static const char *const right[] = { "10", "10s", "5000ms", "10m", "10min", "1h" };
+	static const char *const wrong[] = {
+		"", "0s", "-1s", "1.5s", "10 s", "500ms", "10mins", "s"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+		tool_check(tool_run("/nowhere", "filter", "block", "192.0.2.1", "--ttl", right[i],
+				    NULL),
+			   HG_EXIT_UNREACHABLE, "", "not reachable");
+		tool_check(tool_run("/nowhere", "config", "commit", "--confirm", right[i], NULL),
+			   HG_EXIT_UNREACHABLE, "", "not reachable");
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		tool_check(tool_run("/nowhere", "filter", "block", "192.0.2.1", "--ttl", wrong[i],
+				    NULL),
+			   HG_EXIT_USAGE, "", "without a unit seconds");
+		tool_check(tool_run("/nowhere", "config", "commit", "--confirm", wrong[i], NULL),
+			   HG_EXIT_USAGE, "", "without a unit seconds");
+	}
+	tool_check(tool_run("/nowhere", "config", "commit", "--confirm", "1d", NULL), HG_EXIT_USAGE,
+		   "", "1s to 1h");
+}
+
 static void test_unreachable(void **state)
 {
 	static const char *const commands[] = { "status", "ports", "events", "handover", "reload" };
@@ -219,11 +246,11 @@ static void test_keygen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_usage),  CONTROL_TEST(test_unreachable),
-		CONTROL_TEST(test_stuck),      CONTROL_TEST(test_orders),
-		CONTROL_TEST(test_refusals),   CONTROL_TEST(test_ports),
-		CONTROL_TEST(test_events),     CONTROL_TEST(test_follow),
-		cmocka_unit_test(test_keygen),
+		cmocka_unit_test(test_usage),	cmocka_unit_test(test_durations),
+		CONTROL_TEST(test_unreachable), CONTROL_TEST(test_stuck),
+		CONTROL_TEST(test_orders),	CONTROL_TEST(test_refusals),
+		CONTROL_TEST(test_ports),	CONTROL_TEST(test_events),
+		CONTROL_TEST(test_follow),	cmocka_unit_test(test_keygen),
 	};
 
 	return cmocka_run_group_tests(tests, tool_find, NULL);
