@@ -102,20 +102,30 @@ static void print_rules(const json_t *rules)
 	scols_unref_table(table);
 }
 
+static void add_count(char *line, size_t size, double count, const char *one, const char *many)
+{
+	hg_text_add(line, size, "%.0f %s", count, count > 0 && count < 2 ? one : many);
+}
+
 static void print_rest(const struct hg_tool *tool, const json_t *filter)
 {
 	const json_t *blocklist = json_object_get(filter, "blocklist");
 	const json_t *warnings = json_object_get(filter, "warnings");
 	char line[1024];
 
-	snprintf(line, sizeof(line), "default    %s, %.0f packets dropped by it",
-		 hg_text_string(filter, "default", "?"),
-		 hg_text_number(filter, "default_dropped", 0));
+	snprintf(line, sizeof(line), "default    %s, ", hg_text_string(filter, "default", "?"));
+	add_count(line, sizeof(line), hg_text_number(filter, "default_dropped", 0), "packet",
+		  "packets");
+	hg_text_add(line, sizeof(line), " dropped by it");
 	hg_text_wrap(tool, HG_TEXT_PLAIN, 11, 2, line);
-	snprintf(line, sizeof(line),
-		 "blocklist  %.0f addresses, %.0f prefixes, %.0f packets dropped by it",
-		 hg_text_number(blocklist, "ip4", 0) + hg_text_number(blocklist, "ip6", 0),
-		 hg_text_number(blocklist, "prefixes", 0), hg_text_number(blocklist, "dropped", 0));
+	snprintf(line, sizeof(line), "blocklist  ");
+	add_count(line, sizeof(line),
+		  hg_text_number(blocklist, "ip4", 0) + hg_text_number(blocklist, "ip6", 0),
+		  "address, ", "addresses, ");
+	add_count(line, sizeof(line), hg_text_number(blocklist, "prefixes", 0), "prefix, ",
+		  "prefixes, ");
+	add_count(line, sizeof(line), hg_text_number(blocklist, "dropped", 0), "packet", "packets");
+	hg_text_add(line, sizeof(line), " dropped by it");
 	hg_text_wrap(tool, HG_TEXT_PLAIN, 11, 2, line);
 	for (size_t i = 0; i < json_array_size(warnings); i++) {
 		const char *text = json_string_value(json_array_get(warnings, i));

@@ -240,6 +240,13 @@ def test_expired_entries_go(lab, pair):
     wait_for(lambda: len(list(held.items())) == 1, 10, "the map to be cleared")
     wait_for(lambda: first.status()["filter"]["blocked"] == 1, 5, "the counters to be right")
     held.close()
+    assert "blocklist  1 address, 0 prefixes, 0 packets" in first.command("filter", "show").stdout
+    path.write_text("192.0.2.1\n")
+    said = first.command("filter", "block", "--file", path).stdout
+    assert "1 address or prefix is blocked" in said, said
+    path.write_text("nonsense\n")
+    done = first.command("filter", "block", "--file", path, check=False)
+    assert "1 line is wrong; nothing is blocked" in done.stderr, done.stderr
 
 
 def test_a_list_of_addresses(lab, pair):

@@ -344,7 +344,7 @@ def test_far_witness_is_said_to_be_useless(lab, witness, start):
 def test_check_and_refusals(lab, witness):
     program = witness_program(lab)
     good = program("--check")
-    assert good.returncode == 0 and "1 clusters" in good.stdout
+    assert good.returncode == 0 and "1 cluster in " in good.stdout
     assert program("--check", "--keys", "/nonexistent").returncode == 1
     lost = program("--check", "--state", "/nonexistent")
     assert lost.returncode == 1 and "mkdir -m 700 /nonexistent" in lost.stderr
