@@ -169,6 +169,8 @@ def test_cluster_yaml_is_in_force_on_both(lab, members):
     assert done.returncode == 1 and "isolatoin" in done.stderr, done.stderr
     assert "nothing was changed" in done.stderr
     assert "failsafe" in second.cluster_yaml.read_text()
+    wait_for(lambda: members.syncs[0].status()["state"] == "edited", 10, "gw1 to say so")
+    members.syncs[0].config("discard")
     members.wait_in_sync(2)
 
 
