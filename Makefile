@@ -275,7 +275,7 @@ wiring-long: all ## faults of wiring and the test of MACs, the longer cases too 
 	$(Q)LONG=1 $(PYTEST) tests/netns/test_wiring.py tests/netns/test_mac_auto.py tests/netns/test_discover.py
 
 sync-long: all ## joining and one configuration on two nodes, every case (root)
-	$(Q)LONG=1 $(PYTEST) tests/netns/test_join.py tests/netns/test_sync.py
+	$(Q)LONG=1 $(PYTEST) tests/netns/test_join.py tests/netns/test_sync.py tests/netns/test_sync_port.py
 
 check-arch: all ## floors: include allow-lists, symbols of the core
 	$(Q)tests/arch/check-arch.sh

@@ -139,3 +139,64 @@ def ask(agent, **request):
                 break
             data += piece
     return json.loads(data)
+
+
+def shared_settings(lab, more=""):
+    """cluster.yaml that replicates lab.tmp/shared/etc, checked by nginx where it says so."""
+    return Settings(extra=f"replicate:\n  - path: {lab.tmp}/shared/etc\n{more}\n")
+
+
+class Pair:
+    """Both nodes as members with the same generation."""
+
+    def __init__(self, lab, more=""):
+        self.lab = lab
+        self.first, self.second = lab.use_hagate(shared_settings(lab, more))
+        self.syncs = [Sync(agent, shared=True) for agent in (self.first, self.second)]
+        for sync in self.syncs:
+            shutil.rmtree(sync.agent.directory / "shared", ignore_errors=True)
+            sync.line()
+        self.write("one", "1\n", 0)
+        make_blank(self.second)
+
+    def start(self):
+        self.syncs[0].init()
+        self.first.start()
+        self.syncs[0].start()
+        self.second.start()
+        self.syncs[1].start()
+        self.second.wait_role("standby", 30)
+        self.wait_in_sync()
+
+    def stop(self):
+        for sync in self.syncs:
+            sync.kill()
+        self.lab.reset_gateways()
+
+    def path(self, name, node):
+        return self.syncs[node].agent.directory / "shared" / "etc" / name
+
+    def write(self, name, text, node=0):
+        path = self.path(name, node)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def read(self, name, node):
+        path = self.path(name, node)
+        return path.read_text() if path.exists() else None
+
+    def wait_in_sync(self, generation=None, timeout=20):
+        """On both nodes, in the same generation. What hagated says may be a moment old: who
+        knows which generation it is to be waits for that."""
+        for sync in self.syncs:
+            sync.wait_in_sync(timeout)
+        wait_for(lambda: len({generation, *self.generations()} - {None}) == 1 and
+                 None not in self.generations(), timeout,
+                 f"generation {generation or 'of one number'} on both; {self.generations()}")
+
+    def generations(self):
+        return [sync.generation() for sync in self.syncs]
+
+    def applied(self, node):
+        path = self.syncs[node].agent.directory / "local" / "applied"
+        return path.read_text().split() if path.exists() else []

@@ -13,6 +13,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "lab")]
 from agents import Settings  # noqa: E402
 from lab import Lab  # noqa: E402
 from procs import wait_for  # noqa: E402
+from sync import Pair  # noqa: E402
 
 LAB = pytest.StashKey()
 
@@ -40,6 +41,27 @@ def _start(lab):
 @pytest.fixture(name="pair")
 def _pair(start):
     return start()
+
+
+@pytest.fixture(name="make")
+def _make(lab):
+    """make(MORE) -> a Pair, not started; MORE are lines of its entry in `replicate`."""
+    made = []
+
+    def make(more=""):
+        made.append(Pair(lab, more))
+        return made[0]
+    yield make
+    for pair in made:
+        pair.stop()
+
+
+@pytest.fixture(name="members")
+def _members(make, lab):
+    """A Pair in sync; `applied` tells what its apply command saw."""
+    pair = make(f"    apply: echo $HAGATE_GENERATION >> {lab.tmp}/local/applied\n")
+    pair.start()
+    return pair
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,105 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One configuration on two nodes: a change comes into force on both or on neither, whatever
-fails, and strangers at the door cost nothing."""
-import contextlib
+fails."""
 import json
 import os
 import re
-import resource
 import shutil
-import socket
 import time
 
 import pytest
-from agents import Settings
-from procs import BUILD, entered, in_ns, run, wait_for
+from procs import run, wait_for
 from scenarios import wait_steady
-from sync import Sync, ask, make_blank
-from topology import GATEWAYS
 from traffic import Echo
 
-PORT = 4702
 LONG = pytest.mark.skipif(not os.environ.get("LONG"), reason="`make sync-long`")
-
-
-def settings(lab, more="", extra=""):
-    """cluster.yaml that replicates lab.tmp/shared/etc, checked by nginx where it says so."""
-    return Settings(extra=f"replicate:\n  - path: {lab.tmp}/shared/etc\n{more}\n{extra}")
-
-
-class Pair:
-    """Both nodes as members with the same generation."""
-
-    def __init__(self, lab, more=""):
-        self.lab = lab
-        self.first, self.second = lab.use_hagate(settings(lab, more))
-        self.syncs = [Sync(agent, shared=True) for agent in (self.first, self.second)]
-        for sync in self.syncs:
-            shutil.rmtree(sync.agent.directory / "shared", ignore_errors=True)
-            sync.line()
-        self.write("one", "1\n", 0)
-        make_blank(self.second)
-
-    def start(self):
-        self.syncs[0].init()
-        self.first.start()
-        self.syncs[0].start()
-        self.second.start()
-        self.syncs[1].start()
-        self.second.wait_role("standby", 30)
-        self.wait_in_sync()
-
-    def stop(self):
-        for sync in self.syncs:
-            sync.kill()
-        self.lab.reset_gateways()
-
-    def path(self, name, node):
-        return self.syncs[node].agent.directory / "shared" / "etc" / name
-
-    def write(self, name, text, node=0):
-        path = self.path(name, node)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def read(self, name, node):
-        path = self.path(name, node)
-        return path.read_text() if path.exists() else None
-
-    def wait_in_sync(self, generation=None, timeout=20):
-        """On both nodes, in the same generation. What hagated says may be a moment old: who
-        knows which generation it is to be waits for that."""
-        for sync in self.syncs:
-            sync.wait_in_sync(timeout)
-        wait_for(lambda: len({generation, *self.generations()} - {None}) == 1 and
-                 None not in self.generations(), timeout,
-                 f"generation {generation or 'of one number'} on both; {self.generations()}")
-
-    def generations(self):
-        return [sync.generation() for sync in self.syncs]
-
-    def applied(self, node):
-        path = self.syncs[node].agent.directory / "local" / "applied"
-        return path.read_text().split() if path.exists() else []
-
-
-@pytest.fixture(name="make")
-def _make(lab):
-    made = []
-
-    def make(more=""):
-        made.append(Pair(lab, more))
-        return made[0]
-    yield make
-    for pair in made:
-        pair.stop()
-
-
-@pytest.fixture(name="members")
-def _members(make, lab):
-    pair = make(f"    apply: echo $HAGATE_GENERATION >> {lab.tmp}/local/applied\n")
-    pair.start()
-    return pair
 
 
 def test_commit_log_diff_rollback(lab, members):
@@ -193,7 +106,8 @@ def test_nginx_says_no_on_the_receiver(lab, make):
         assert echo.report()["lost"] == 0
     assert done.returncode == 1 and "gw2 refuses" in done.stderr and "here.conf" in done.stderr
     assert (pair.read("nginx.conf", 1), pair.applied(1), pair.applied(0)) == before
-    pair.wait_in_sync(1)
+    wait_for(lambda: pair.syncs[0].status()["state"] == "edited" and
+             pair.generations() == [1, 1], 20, "gw1's edit to be told")
     (pair.second.directory / "local" / "here.conf").write_text("worker_processes 2;\n")
     number = re.search(r"generation (\d+) is in force on gw1 and gw2",
                        pair.syncs[0].config("commit").stdout).group(1)
@@ -402,151 +316,3 @@ def test_default_drop_does_not_cut_it(lab, members):
 
 
 # --- strangers -----------------------------------------------------------------------------
-
-
-def rss_kb(pid):
-    with open(f"/proc/{pid}/status") as status:
-        return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
-
-
-def sync_pid(sync):
-    """The daemon itself, behind nsenter and unshare, which have become it."""
-    return sync.process.pid
-
-
-@contextlib.contextmanager
-def connections(lab, node, source, target, count):
-    """TCP connections to hagate-sync's port."""
-    made = []
-    with entered(lab.ns(node)):
-        for _ in range(count):
-            sock = socket.socket()
-            sock.settimeout(2)
-            with contextlib.suppress(OSError):
-                sock.bind((source, 0))
-                sock.connect((target, PORT))
-                made.append(sock)
-    try:
-        yield made
-    finally:
-        for sock in made:
-            sock.close()
-
-
-def is_closed(sock):
-    sock.settimeout(0.01)
-    try:
-        return sock.recv(1) == b""
-    except (TimeoutError, BlockingIOError):
-        return False
-    except OSError:
-        return True
-
-
-@LONG
-def test_strangers_are_closed_at_once(lab, members):
-    target = GATEWAYS["gw1"].address("lan")
-    with connections(lab, "hA", "10.1.0.11", target, 20) as socks:
-        wait_for(lambda: all(is_closed(s) for s in socks), 3, "strangers to be closed")
-    members.write("one", "2\n")
-    members.syncs[0].config("commit")
-
-
-@LONG
-def test_flood_and_slow_loris(lab, members):
-    """From the peer's own address, without the key: connections that say nothing, that send an
-    octet now and then, that send garbage."""
-    pid = sync_pid(members.syncs[0])
-    before = rss_kb(pid)
-    own, target = (GATEWAYS[name].address("lan") for name in ("gw2", "gw1"))
-    with Echo(lab, "hB") as echo:
-        wait_steady(echo)
-        epoch = members.first.epoch()
-        quiet = lateness(members.first, 0)
-        start, begun = time.monotonic(), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        served = 0
-        while time.monotonic() - start < 6:
-            with connections(lab, "gw2", own, target, 60) as socks:
-                for sock in socks:
-                    with contextlib.suppress(OSError):
-                        sock.send(b"\x16\x03\x01\x02\x00" if len(socks) % 2 else b"GET / HTTP")
-                served += len(socks)
-                with contextlib.suppress(OSError):
-                    children = [p for p in children_of(pid)]
-                    assert len(children) <= 8, children
-                time.sleep(0.2)
-        assert echo.report()["lost"] == 0
-    assert members.first.epoch() == epoch and members.first.is_active()
-    print(f"hagated late by ms, median/99 %/max: before {quiet}, during {served} connections "
-          f"{lateness(members.first, begun)}")
-    assert served > 60
-    assert rss_kb(pid) < before + 4096
-    wait_for(lambda: not children_of(pid), 10, "the children to end")
-    members.write("one", "2\n")
-    members.syncs[0].config("commit")
-    members.wait_in_sync()
-
-
-def lateness(agent, since):
-    """Of the agent's steps, from its recorder."""
-    lines = agent.command("events", "--steps", "--json").stdout.splitlines()[1:]
-    late = sorted(step.get("late_ns", 0) for step in map(json.loads, lines)
-                  if step["now_ns"] >= since)
-    return "/".join(f"{late[min(len(late) - 1, int(len(late) * share))] / 1e6:.2f}"
-                    for share in (.5, .99, 1))
-
-
-def children_of(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as listed:
-        return listed.read().split()
-
-
-@LONG
-def test_silent_connection_ends(lab, members):
-    own, target = (GATEWAYS[name].address("lan") for name in ("gw2", "gw1"))
-    with connections(lab, "gw2", own, target, 1) as socks:
-        start = time.monotonic()
-        wait_for(lambda: is_closed(socks[0]), 8, "the silent connection to be closed", pause=0.1)
-        assert 3 < time.monotonic() - start < 8
-
-
-def test_wrong_key(lab, members):
-    two = members.syncs[1]
-    two.kill()
-    members.second.key.write_text("cd" * 32 + "\n")
-    two.start()
-    two.wait_listening()
-    members.write("one", "2\n")
-    done = members.syncs[0].config("commit", check=False)
-    assert done.returncode == 1 and "key" in done.stderr
-    assert members.generations()[0] == 1 and members.read("one", 1) == "1\n"
-
-
-@LONG
-def test_requests(lab, members):
-    """RUN/sync.sock: nonsense gets an answer, silence none, and neither stops it."""
-    first = members.first
-    assert not ask(first, command="no-such")["ok"]
-    assert not ask(first, command=7)["ok"]
-    silent = [socket.socket(socket.AF_UNIX) for _ in range(12)]
-    for sock in silent:
-        sock.connect(str(first.run_dir / "sync.sock"))
-    wait_for(lambda: ask_or_none(first), 10, "an answer beside silent clients")
-    for sock in silent:
-        sock.close()
-    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 100
-    lab.tmp.chmod(0o755)
-    hagate = shutil.copy(BUILD / "bin" / "hagate", lab.tmp / "hagate")
-    for words, advice in ((("status",), "usermod -aG hagate"), (("commit",), "needs root")):
-        done = run(*in_ns(lab.ns("gw1"), "setpriv", "--reuid=65534", "--regid=65534",
-                          "--clear-groups", hagate, "--run", first.run_dir, "config", *words),
-                   check=False)
-        assert done.returncode == 3 and advice in done.stderr, done.stderr
-        assert "Is it running" not in done.stderr
-
-
-def ask_or_none(agent):
-    try:
-        return ask(agent, command="config-status").get("ok")
-    except (OSError, ValueError):
-        return None
