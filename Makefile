@@ -97,13 +97,14 @@ LAB_BPF   := $(patsubst tests/lab/%.bpf.c,$(BUILD)/lab/%.bpf.o,$(wildcard tests/
 SOAK_BIN  := $(patsubst tests/soak/%.c,$(BUILD)/soak/%,$(filter-out %.bpf.c,$(wildcard tests/soak/*.c)))
 SOAK_BIN  += $(patsubst tests/soak/preload/%.c,$(BUILD)/soak/%.so,$(wildcard tests/soak/preload/*.c))
 SOAK_BPF  := $(patsubst tests/soak/%.bpf.c,$(BUILD)/soak/%.bpf.o,$(wildcard tests/soak/*.bpf.c))
+JOBS      := -j$(shell nproc)
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 MAN       := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(wildcard docs/man/*.scd))
 FORMATTED  = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' 2>/dev/null)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps check unit check-store sync-random sync-size sync-times check-bpf check-netns check-vm check-units check-arch check-format wiring-long sync-long fuzz format \
+.PHONY: all help deps check built unit check-store sync-random sync-size sync-times check-bpf check-netns check-vm check-units check-arch check-format wiring-long sync-long fuzz format \
 	analyze asan bench model model-slice oracle sim check-sim filter-soak soak soak-run accident starve forged demo lab lab-down install uninstall clean man verifier
 
 all: $(PROGRAMS) $(MAN) $(LAB_BIN) $(LAB_BPF) $(SOAK_BIN) $(SOAK_BPF) ## build everything; the programs are in build/bin
@@ -239,7 +240,7 @@ sync-random: $(SYNCTESTS) ## 10,000 random schedules of two stores, every crash;
 
 asan: ## the unit tests under ASan and UBSan; no root
 	$(Q)ASAN_OPTIONS=print_legend=0 \
-		$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 unit
+		$(MAKE) $(JOBS) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=1 unit
 
 check-sim: $(SIM) ## the simulator: a slice of its seeds, planted bugs found; no root
 	$(Q)tests/sim/replay/test "$(BUILD)"
@@ -293,8 +294,11 @@ model: ## the Spin models in full: states, depth, memory, time of each; no root
 fuzz: $(FUZZERS) ## fuzz frames, YAML and the control socket; FUZZ_SECONDS=60 each
 	$(Q)tests/fuzz/run.sh $(FUZZERS)
 
+built: all $(UNIT) $(SYNCTESTS) $(BPFTESTS) $(ORACLE) $(SIM) $(FUZZERS) ## what the tests of `make check` run
+
 check: ## every test (root); installs dependencies that are missing
 	$(Q)packaging/deps.sh --quiet
+	$(Q)$(MAKE) $(JOBS) --no-print-directory built
 	$(Q)$(MAKE) --no-print-directory all check-format check-arch unit asan check-sim model-slice check-store check-bpf check-netns
 	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-10} $(MAKE) --no-print-directory fuzz
 
