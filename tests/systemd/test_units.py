@@ -257,7 +257,7 @@ def test_witness(lab, pair, figure):
     assert int(process["VmLck"].split()[0]) > 1000
     assert "SCHED_RR" in second.do(f"chrt -p {pid}")
     text = second.journal("hagate-witness")
-    assert "1 clusters" in text and "cluster home:" in text and not DENIED.search(text)
+    assert "1 cluster," in text and "cluster home:" in text and not DENIED.search(text)
     first.do(f"echo 'witness: {address}' >>/etc/hagate/cluster.yaml; systemctl reload hagated")
     wait_for(lambda: is_granted(second), 60, "the witness to grant", pause=0.5)
     wait_for(first.is_active, 60, "gw1 to serve", pause=0.5)
