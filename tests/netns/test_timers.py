@@ -83,7 +83,7 @@ def test_both_late_come_close(start):
     wait_for(lambda: observed(first, "grants")["samples"] > 100, 10, "grants")
     for agent in (first, second):
         agent.lab.processes.signal(agent.process, signal.SIGSTOP)
-    time.sleep(1.2)
+    time.sleep(1.2)  # the stall that is to be told
     for agent in (first, second):
         agent.lab.processes.signal(agent.process, signal.SIGCONT)
     wait_for(lambda: left(first) < 900, 5, "gw1 to tell")

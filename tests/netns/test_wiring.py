@@ -191,7 +191,7 @@ def test_answers_of_xdp_get_lost(lab, pair):
     other end has no XDP program."""
     first, second = pair
     lab.processes.signal(second.process, signal.SIGSTOP)  # asks nobody meanwhile
-    time.sleep(4)
+    time.sleep(4)  # the pause itself: no fault may come of it
     lab.processes.signal(second.process, signal.SIGCONT)
     port_of = GW2.port("lan")
     lab.topology.run("B", "ip", "link", "set", "dev", port_of, "xdpdrv", "off")
